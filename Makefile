@@ -1,0 +1,69 @@
+# Nightmail. Needs Python 3.11 or newer and make; everything else is set up here.
+PYTHON ?= python3
+PORT ?= 4000
+CONFIG ?=
+ARCHITECTURE ?= arm64
+BIN = .venv/bin
+SAM = .venv-sam/bin/sam
+
+.PHONY: demo test unit local stop check format build bench lock clean
+
+demo: .venv/ready ## a batch from end to end, on this machine
+	@$(BIN)/python -m local demo --port $(PORT)
+
+local: .venv/ready ## start the local cloud in the background
+	@$(BIN)/python -m local start --port $(PORT) $(if $(CONFIG),--config $(CONFIG))
+
+stop: .venv/ready ## end it
+	@$(BIN)/python -m local stop
+
+test: .venv/ready ## every test
+	$(BIN)/pytest
+
+unit: .venv/ready ## the fast ones
+	$(BIN)/pytest tests/unit
+
+check: .venv/ready .venv-sam/ready ## lint, types, layering, template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=.:layers/nightmail $(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+	$(MAKE) build
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+build: .venv-sam/ready ## what `sam deploy` ships, in .aws-sam/
+	ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 \
+		$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+bench: .venv/ready ## figures, printed
+	$(BIN)/python -m bench
+
+lock: .venv/ready ## choose new versions
+	@for name in layers/nightmail/requirements requirements/runtime requirements/sam requirements/dev; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade \
+			--no-emit-index-url --no-emit-find-links \
+			$$(test $$name = requirements/dev && echo --constraint layers/nightmail/requirements.txt) \
+			$$name.in --output-file $$name.txt; \
+	done
+
+clean: stop
+	rm -rf .venv .venv-sam .local .aws-sam
+
+.venv/ready: requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightmail needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements/dev.txt)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements/dev.txt
+	@touch $@
+
+# SAM pins other versions of what the tests use, so it lives by itself.
+.venv-sam/ready: requirements/sam.txt .venv/ready
+	$(PYTHON) -m venv --clear .venv-sam
+	$(BIN)/uv pip install --quiet --python .venv-sam/bin/python --requirement requirements/sam.txt
+	@touch $@

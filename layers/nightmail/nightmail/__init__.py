@@ -1,0 +1,1 @@
+"""Nightmail: a serverless LLM batch gateway. Everything that is not wiring lives in this package."""

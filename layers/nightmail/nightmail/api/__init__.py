@@ -1,0 +1,1 @@
+"""The HTTP API: OpenAI's requests in, OpenAI's objects out."""

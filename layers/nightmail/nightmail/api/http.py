@@ -1,0 +1,67 @@
+"""What every HTTP function shares: routing, who asks, errors, `x-request-id`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from nightmail.api.wire import error_body, error_response, internal_error_response, json_response
+from nightmail.errors import GatewayError, InvalidRequest
+from nightmail.telemetry import logger
+
+PREFIXES = ["/openai/v1", "/v1"]
+
+
+class Api(APIGatewayRestResolver):
+    """A resolver whose errors are OpenAI's, and which knows the caller."""
+
+    def __init__(self) -> None:
+        super().__init__(strip_prefixes=list(PREFIXES))
+        self.exception_handler(GatewayError)(_refuse)
+        self.exception_handler(Exception)(_crash)
+        self.not_found(self._unknown_route)
+
+    @property
+    def owner(self) -> str:
+        """The key's owner, as the authorizer found it."""
+        return str(self.current_event.request_context.authorizer["owner"])
+
+    @property
+    def request_id(self) -> str:
+        return str(self.current_event.request_context.request_id)
+
+    def json_object(self) -> dict[str, Any]:
+        """The request's body. Raises InvalidRequest where it is no JSON object."""
+        try:
+            body = orjson.loads(self.current_event.decoded_body or b"")
+        except ValueError as error:
+            raise InvalidRequest("The body of your request is not valid JSON.") from error
+        if not isinstance(body, dict):
+            raise InvalidRequest("The body of your request has to be a JSON object.")
+        return body
+
+    def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Resolve one event of API Gateway."""
+        request_id = event["requestContext"]["requestId"]
+        logger.append_keys(request_id=request_id)
+        result: dict[str, Any] = self.resolve(event, context)
+        result["multiValueHeaders"]["x-request-id"] = [request_id]
+        return result
+
+    def _unknown_route(self, _error: NotFoundError) -> Response[str]:
+        event = self.current_event
+        message = f"Invalid URL ({event.http_method} {event.path})"
+        return json_response(error_body(message, "invalid_request_error", None, None), 404)
+
+
+def _refuse(error: GatewayError) -> Response[str]:
+    logger.info("refused", extra={"error": type(error).__name__, "reason": error.message})
+    return error_response(error)
+
+
+def _crash(error: Exception) -> Response[str]:
+    logger.exception("crashed", exc_info=error)
+    return internal_error_response()

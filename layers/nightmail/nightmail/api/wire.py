@@ -1,0 +1,59 @@
+"""Answers in OpenAI's forms: the error envelope, lists, headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aws_lambda_powertools.event_handler import Response
+
+from nightmail.errors import GatewayError, ProviderError
+
+JSON = "application/json"
+_INTERNAL = "The server had an error while processing your request. Try again, or ask with the x-request-id."
+
+
+def json_response(
+    body: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[str]:
+    """`body` as JSON."""
+    return Response(
+        status_code=status,
+        content_type=JSON,
+        body=orjson.dumps(body).decode(),
+        headers=dict(headers or {}),
+    )
+
+
+def error_body(
+    message: str, error_type: str, param: str | None, code: str | None
+) -> dict[str, Any]:
+    """OpenAI's envelope: all four keys, `param` and `code` nullable."""
+    return {"error": {"message": message, "type": error_type, "param": param, "code": code}}
+
+
+def error_response(error: GatewayError) -> Response[str]:
+    """The one place where an error becomes an answer."""
+    headers = {}
+    if error.http_status == 409:  # noqa: PLR2004 - OpenAI's clients retry a 409 unless told not to
+        headers["x-should-retry"] = "false"
+    if isinstance(error, ProviderError) and error.retry_after_seconds is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    body = error_body(error.message, error.type, error.param, error.code)
+    return json_response(body, error.http_status, headers)
+
+
+def internal_error_response() -> Response[str]:
+    """For what nobody foresaw: no internals in it."""
+    return json_response(error_body(_INTERNAL, "server_error", None, None), 500)
+
+
+def page_of(objects: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """OpenAI's list: `first_id` and `last_id` are null on an empty page."""
+    return {
+        "object": "list",
+        "data": objects,
+        "first_id": objects[0]["id"] if objects else None,
+        "last_id": objects[-1]["id"] if objects else None,
+        "has_more": has_more,
+    }

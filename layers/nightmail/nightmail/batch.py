@@ -1,0 +1,157 @@
+"""A batch and the life it leads.
+
+    validating ──► in_progress ──► finalizing ──► completed
+        │               │               ├───────► expired
+        │               │               └───────► failed
+        ├───────────────┼──► failed
+        ├───────────────┼──► expired
+        └───────────────┴──► cancelling ──► cancelled
+                                  └───────► failed
+
+The words are OpenAI's eight. `NEXT` is the only table of allowed moves, `Batch.move_to` the only way
+to change a status, and the store writes a move on the condition that nobody wrote before it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from nightmail.errors import StatusConflict
+from nightmail.file import ExpiresAfter
+
+
+class BatchStatus(StrEnum):
+    """OpenAI's words, and no others."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """A final status never changes."""
+        return not NEXT[self]
+
+
+NEXT: dict[BatchStatus, frozenset[BatchStatus]] = {
+    BatchStatus.VALIDATING: frozenset(
+        {
+            BatchStatus.IN_PROGRESS,
+            BatchStatus.FAILED,
+            BatchStatus.EXPIRED,
+            BatchStatus.CANCELLING,
+        }
+    ),
+    BatchStatus.IN_PROGRESS: frozenset(
+        {
+            BatchStatus.FINALIZING,
+            BatchStatus.FAILED,
+            BatchStatus.EXPIRED,
+            BatchStatus.CANCELLING,
+        }
+    ),
+    BatchStatus.FINALIZING: frozenset(
+        {BatchStatus.COMPLETED, BatchStatus.EXPIRED, BatchStatus.FAILED}
+    ),
+    BatchStatus.CANCELLING: frozenset({BatchStatus.CANCELLED, BatchStatus.FAILED}),
+    BatchStatus.COMPLETED: frozenset(),
+    BatchStatus.FAILED: frozenset(),
+    BatchStatus.EXPIRED: frozenset(),
+    BatchStatus.CANCELLED: frozenset(),
+}
+
+
+class BatchError(BaseModel):
+    """One entry of a batch's `errors`; `line` is 1-based."""
+
+    code: str
+    message: str
+    param: str | None = None
+    line: int | None = None
+
+
+class RequestCounts(BaseModel):
+    """Lines of the input file, and what became of them."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+class Usage(BaseModel):
+    """Tokens of the successful lines, in the fields of OpenAI's batch object."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class InboxOrigin(BaseModel):
+    """The dropped object that became this batch: `name` is its path under `inbox/<owner>/`."""
+
+    name: str
+    etag: str
+
+
+class Batch(BaseModel):
+    """A batch of one owner. Times are Unix seconds; `version` counts the writes."""
+
+    v: Literal[1] = 1
+    version: int = 1
+    id: str
+    owner: str
+    endpoint: str
+    completion_window: str
+    input_file_id: str
+    status: BatchStatus = BatchStatus.VALIDATING
+    created_at: int
+    expires_at: int
+    in_progress_at: int | None = None
+    finalizing_at: int | None = None
+    completed_at: int | None = None
+    failed_at: int | None = None
+    expired_at: int | None = None
+    cancelling_at: int | None = None
+    cancelled_at: int | None = None
+    metadata: dict[str, str] | None = None
+    output_expires_after: ExpiresAfter | None = None
+    deployment_hint: str | None = None  # LiteLLM's `model` hints choose the deployment
+    model: str | None = None  # the public name that the lines ask for
+    shards: int = 0  # how many PlanBatch cut; 0 until it has
+    counts: RequestCounts = Field(default_factory=RequestCounts)
+    usage: Usage = Field(default_factory=Usage)
+    errors: list[BatchError] = Field(default_factory=list)
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    inbox: InboxOrigin | None = None
+
+    def move_to(self, status: BatchStatus, now: int, **changes: Any) -> Batch:
+        """A copy in the new status, stamped with its time.
+
+        Raises StatusConflict where `NEXT` has no such move.
+        """
+        if status not in NEXT[self.status]:
+            raise StatusConflict(f"A batch cannot go from {self.status} to {status}.")
+        stamp = {} if status is BatchStatus.VALIDATING else {f"{status}_at": now}
+        return self.model_copy(update={"status": status, **stamp, **changes})
+
+    def is_out_of_time(self, now: int) -> bool:
+        """Whether the completion window has passed."""
+        return now >= self.expires_at

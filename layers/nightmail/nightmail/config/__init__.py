@@ -1,0 +1,1 @@
+"""What the operator decides: the environment of the functions, `config.yaml`, the secret."""

@@ -1,0 +1,90 @@
+"""A shard: the lines of one batch that go together to one provider's batch API.
+
+    planned ──► submitting ──► submitted ──► ended ──► collected
+       ▲             │              │
+       └─────────────┴──────────────┘   held: the provider's queue was full
+       any of them ──► stopped          nothing more will come; `error` says why
+
+`submitting` is the intent, written before the call that pays; the step that pays holds a lease.
+`fence` counts the writes, and every write is made on the condition that the number is still the one
+that was read: a worker that was overtaken can no longer write.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nightmail.batch import BatchError, Usage
+from nightmail.file import Segment
+
+
+class ShardState(StrEnum):
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    ENDED = "ended"
+    COLLECTED = "collected"
+    STOPPED = "stopped"
+
+
+class Ending(StrEnum):
+    """How the provider's batch ended; owed lines are answered accordingly."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    LOST = "lost"  # the provider no longer knows the batch
+
+
+class Deployment(BaseModel):
+    """Who answers: one entry of `model_list`, as the batch keeps it for all its life.
+
+    `api_key` is a reference (`os.environ/NAME`), never a key.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    provider: str
+    model: str
+    api_base: str | None = None
+    api_key: str | None = None
+    api_version: str | None = None
+    organization: str | None = None
+    timeout_seconds: float | None = None
+
+
+class Shard(BaseModel):
+    """One shard's item. Times are Unix seconds; `number` is 1-based."""
+
+    v: Literal[1] = 1
+    batch_id: str
+    number: int
+    endpoint: str
+    deployment: Deployment
+    lines: int
+    input: list[Segment]  # in the provider's own format
+    index: list[Segment]  # line numbers and custom_ids, in order
+    state: ShardState = ShardState.PLANNED
+    fence: int = 0
+    lease_until: int = 0
+    attempts: int = 0  # refusals and time-outs since the last success
+    looks: int = 0  # searches for a batch after an unclear answer
+    provider_file_id: str | None = None
+    provider_batch_id: str | None = None
+    provider_status: str | None = None  # the provider's own word
+    provider_output_ids: list[str] = Field(default_factory=list)
+    reported_completed: int = 0  # what the provider says while it runs
+    reported_failed: int = 0
+    submitted_at: int | None = None
+    cancel_asked_at: int | None = None
+    ending: Ending | None = None
+    errors: list[BatchError] = Field(default_factory=list)
+    runs: list[Segment] = Field(default_factory=list)  # outcomes, each sorted by line number
+    completed: int = 0
+    failed: int = 0
+    usage: Usage = Field(default_factory=Usage)

@@ -1,0 +1,1 @@
+"""Where things are kept: one DynamoDB table and one S3 bucket."""

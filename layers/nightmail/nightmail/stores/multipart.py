@@ -1,0 +1,130 @@
+"""An S3 object written as a stream, whose writer can stop in one invocation and go on in the next.
+
+S3 wants parts of 5 MB or more but for the last (Amazon S3 user guide, multipart upload limits). A
+writer that stops keeps the bytes that make no part yet in an object beside its own.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from nightmail.errors import NotFound
+from nightmail.file import Segment
+from nightmail.stores.bucket_errors import bucket_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES = 8 * 1024 * 1024
+
+
+class Suspended(BaseModel):
+    """A writer at rest. `size` counts all bytes written so far, the tail's too."""
+
+    key: str
+    content_type: str
+    size: int = 0
+    upload_id: str | None = None
+    etags: list[str] = Field(default_factory=list)
+    tail_key: str | None = None
+
+
+class MultipartWriter:
+    """`write` as often as you like, then `complete`; or `suspend` and go on later."""
+
+    def __init__(self, client: S3Client, bucket: str, key: str, content_type: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._state = Suspended(key=key, content_type=content_type)
+        self._buffer = bytearray()
+
+    @classmethod
+    def resume(cls, client: S3Client, bucket: str, suspended: Suspended) -> MultipartWriter:
+        writer = cls(client, bucket, suspended.key, suspended.content_type)
+        writer._state = suspended.model_copy(deep=True)
+        if suspended.tail_key:
+            with bucket_errors(suspended.tail_key):
+                tail = client.get_object(Bucket=bucket, Key=suspended.tail_key)["Body"].read()
+            writer._buffer += tail
+        return writer
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._state.size
+
+    def write(self, data: bytes) -> None:
+        self._buffer += data
+        self._state.size += len(data)
+        while len(self._buffer) >= PART_BYTES:
+            self._upload_part(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
+
+    def suspend(self) -> Suspended:
+        """Leave everything in the bucket, and what is needed to go on."""
+        tail_key = f"{self._state.key}.tail-{self._state.size}"
+        with bucket_errors(tail_key):
+            self._client.put_object(Bucket=self._bucket, Key=tail_key, Body=bytes(self._buffer))
+        return self._state.model_copy(update={"tail_key": tail_key}, deep=True)
+
+    def complete(self) -> Segment:
+        """The object is there, whole. Completing a second time, after a crash, finds it there."""
+        with bucket_errors(self._state.key):
+            if self._state.upload_id is None:
+                self._put_whole()
+            else:
+                self._complete_upload(self._state.upload_id)
+        return Segment(key=self._state.key, size=self._state.size)
+
+    def abandon(self) -> None:
+        """Nothing of it is kept."""
+        if self._state.upload_id:
+            with suppress(NotFound), bucket_errors(self._state.key):
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=self._state.key, UploadId=self._state.upload_id
+                )
+
+    def _put_whole(self) -> None:
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=self._state.key,
+            Body=bytes(self._buffer),
+            ContentType=self._state.content_type,
+        )
+
+    def _upload_part(self, part: bytes) -> None:
+        with bucket_errors(self._state.key):
+            upload_id = self._state.upload_id or self._begin()
+            answer = self._client.upload_part(
+                Bucket=self._bucket,
+                Key=self._state.key,
+                UploadId=upload_id,
+                PartNumber=len(self._state.etags) + 1,
+                Body=part,
+            )
+        self._state.upload_id = upload_id
+        self._state.etags.append(answer["ETag"])
+
+    def _begin(self) -> str:
+        return self._client.create_multipart_upload(
+            Bucket=self._bucket, Key=self._state.key, ContentType=self._state.content_type
+        )["UploadId"]
+
+    def _complete_upload(self, upload_id: str) -> None:
+        if self._buffer:
+            self._upload_part(bytes(self._buffer))
+            self._buffer.clear()
+        parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(self._state.etags, 1)]
+        try:
+            with bucket_errors(self._state.key):
+                self._client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=self._state.key,
+                    UploadId=upload_id,
+                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                )
+        except NotFound:  # completed by a run that died before it could say so
+            self._client.head_object(Bucket=self._bucket, Key=self._state.key)

@@ -1,0 +1,1 @@
+"""The local cloud: development tools, of which nothing is deployed."""

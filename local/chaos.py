@@ -1,0 +1,158 @@
+"""Kill functions' processes at chosen moments, so that tests can show what survives.
+
+`POST /_nightmail/kill` on the emulator's port makes a plan, `GET` shows the plans that wait and the
+kills that were done, `DELETE` forgets both. A plan is
+`{"function": <FunctionName>, "times": 1, "when": ...}` with `when` one of
+
+- `"start"`: as soon as the process has the event;
+- `"end"`: when the handler has finished and before its answer counts;
+- `"now"`: the invocations that run at this moment, nothing later;
+- `{"after_ms": 50}`: that long after the start;
+- `{"call": "dynamodb UpdateItem", "moment": "before"}`: at a call that the function makes of AWS.
+  The pattern (shell style) is matched against `<service> <operation>`, for S3 against
+  `s3 <method> /<bucket>/<key>`. `before`: the call has no effect; `after`: it has, and the function
+  never learns of it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+class Victim(Protocol):
+    """An execution environment that can be killed, with the plan for what it runs now."""
+
+    func_name: str
+    plan: Plan | None
+
+    def kill_process(self) -> None: ...
+
+
+class Delay(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    after_ms: int
+
+
+class Call(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    call: str
+    moment: Literal["before", "after"] = "before"
+
+
+class Order(BaseModel):
+    """What a test asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+    function: str
+    times: int = 1
+    when: Literal["start", "end", "now"] | Delay | Call = "start"
+
+
+@dataclass
+class Plan:
+    """One kill of one invocation."""
+
+    order: Order
+    victim: Victim
+    fired: bool = False
+
+    def fire(self) -> None:
+        """Kill the invocation this was made for, unless it is over."""
+        with _lock:
+            if self.fired or self.victim.plan is not self:
+                return
+            self.fired = True
+            _done.append(self.order)
+            self.victim.kill_process()
+
+
+_lock = threading.RLock()
+_orders: list[Order] = []
+_done: list[Order] = []
+_running: list[Victim] = []
+_callers: dict[str, str] = {}
+
+
+def place(order: Order) -> None:
+    """Take an order; one for `now` is carried out at once."""
+    with _lock:
+        if order.when != "now":
+            _orders.append(order)
+            return
+        for victim in [victim for victim in _running if victim.func_name == order.function]:
+            victim.plan = Plan(order, victim)
+            victim.plan.fire()
+
+
+def forget() -> None:
+    with _lock:
+        _orders.clear()
+        _done.clear()
+
+
+def report() -> dict[str, Any]:
+    with _lock:
+        return {
+            "waiting": [order.model_dump() for order in _orders],
+            "done": [order.model_dump() for order in _done],
+        }
+
+
+def remember_caller(access_key: str, function: str) -> None:
+    """Whose calls of AWS are signed with this key."""
+    _callers[access_key] = function
+
+
+def begin(victim: Victim) -> None:
+    """An invocation is about to be handed to its process: it takes the order that waits for it."""
+    with _lock:
+        _running.append(victim)
+        victim.plan = None
+        order = next((order for order in _orders if order.function == victim.func_name), None)
+        if order is None:
+            return
+        order.times -= 1
+        if order.times <= 0:
+            _orders.remove(order)
+        victim.plan = Plan(order.model_copy(update={"times": 1}), victim)
+
+
+def end(victim: Victim) -> None:
+    """The invocation is over; an order that found no occasion waits for the next one."""
+    with _lock:
+        _running.remove(victim)
+        if victim.plan is not None and not victim.plan.fired:
+            _orders.insert(0, victim.plan.order)
+        victim.plan = None
+
+
+def invocation_begun(plan: Plan | None) -> None:
+    if plan is None:
+        return
+    if plan.order.when == "start":
+        plan.fire()
+    elif isinstance(plan.order.when, Delay):
+        timer = threading.Timer(plan.order.when.after_ms / 1000, plan.fire)
+        timer.daemon = True
+        timer.start()
+
+
+def invocation_ends(plan: Plan | None) -> None:
+    if plan is not None and plan.order.when == "end":
+        plan.fire()
+
+
+def plan_for_call(access_key: str, operation: str) -> tuple[Plan, Call] | None:
+    """The plan that waits for this call of AWS, signed with this key."""
+    function = _callers.get(access_key)
+    with _lock:
+        plans = [each.plan for each in _running if each.func_name == function and each.plan]
+    for plan in plans:
+        call = plan.order.when
+        if isinstance(call, Call) and not plan.fired and fnmatch.fnmatchcase(operation, call.call):
+            return plan, call
+    return None

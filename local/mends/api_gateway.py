@@ -1,0 +1,166 @@
+"""API Gateway keeps what the template says, and refuses what AWS refuses.
+
+From the API's OpenAPI body ministack reads paths and authorizers only; a broken function's error
+text reaches the caller; nothing is too big or too slow. Here binary media types, gateway responses
+and time-outs of the body count, and API Gateway's own refusals are told by gateway responses.
+
+Replaces: services.apigateway_v1._import_rest_api, _import_operation, _build_lambda_event_v1,
+_invoke_lambda_proxy_v1, _lambda_proxy_response, _gateway_error_response, _gateway_response_for_type.
+Uses: _GatewayError, _put_gateway_response, _rest_apis, _resources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ministack.services import apigateway_v1 as gateway
+
+from local.mends.lambda_limits import REQUEST_LIMIT, event_size
+
+DEFAULT_TIMEOUT_MILLIS = 29_000
+PROXY_ANSWER = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+
+_import_rest_api = gateway._import_rest_api
+_import_operation = gateway._import_operation
+_build_event = gateway._build_lambda_event_v1
+_invoke_proxy = gateway._invoke_lambda_proxy_v1
+_render_error = gateway._gateway_error_response
+_response_for_type = gateway._gateway_response_for_type
+
+
+class RefusedByGateway(Exception):
+    """API Gateway answers by itself, through a gateway response."""
+
+    def __init__(self, response_type: str, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.error = gateway._GatewayError(response_type, message)
+        self.error.status = status
+
+
+def too_large() -> Any:
+    """The refusal of a request that API Gateway or Lambda cannot take."""
+    return gateway._GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
+
+
+def _import_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
+    api_id: str = _import_rest_api(spec, base_data)
+    types = spec.get("x-amazon-apigateway-binary-media-types") or []
+    known = gateway._rest_apis[api_id].get("binaryMediaTypes") or []
+    # A media type is written with ~1 for its slash wherever it is part of a JSON pointer.
+    decoded = [media_type.replace("~1", "/") for media_type in [*known, *types]]
+    gateway._rest_apis[api_id]["binaryMediaTypes"] = sorted(set(decoded))
+    responses = spec.get("x-amazon-apigateway-gateway-responses") or {}
+    for response_type, response in responses.items():
+        gateway._put_gateway_response(api_id, response_type, _without_empty(response))
+    return api_id
+
+
+def _without_empty(response: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in response.items() if value not in (None, {}, "")}
+
+
+def _import_method(
+    api_id: str, resource_id: str, method: str, operation: dict[str, Any] | None, *rest: Any
+) -> None:
+    _import_operation(api_id, resource_id, method, operation, *rest)
+    written = (operation or {}).get("x-amazon-apigateway-integration") or {}
+    methods = gateway._resources[api_id][resource_id]["resourceMethods"]
+    kept = methods[method].get("methodIntegration")
+    if kept is None:
+        return
+    for name in ("timeoutInMillis", "responseTransferMode", "passthroughBehavior"):
+        if name in written:
+            kept[name] = written[name]
+    _keep_mock_answers(kept, written)
+
+
+def _keep_mock_answers(kept: dict[str, Any], written: dict[str, Any]) -> None:
+    """What SAM writes for CORS: a mock integration with headers."""
+    kept["requestTemplates"] = written.get("requestTemplates") or {}
+    for pattern, answer in (written.get("responses") or {}).items():
+        kept["integrationResponses"][str(answer.get("statusCode", pattern))] = {
+            **answer,
+            "selectionPattern": "" if pattern == "default" else pattern,
+        }
+
+
+def _event(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    event: dict[str, Any] = _build_event(*args, **kwargs)
+    event.pop("version", None)  # HTTP APIs say it, REST APIs do not
+    headers = event["headers"] or {}
+    event["requestContext"]["domainName"] = headers.get("host", "")
+    if event_size(event) > REQUEST_LIMIT:
+        raise RefusedByGateway("REQUEST_TOO_LARGE", "Request Too Long")
+    return event
+
+
+async def _invoke(integration: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    seconds = int(integration.get("timeoutInMillis") or DEFAULT_TIMEOUT_MILLIS) / 1000
+    try:
+        return await asyncio.wait_for(_invoke_proxy(integration, *args, **kwargs), seconds)
+    except TimeoutError:
+        return gateway._GatewayError("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+    except RefusedByGateway as refusal:
+        return refusal.error
+
+
+def _proxy_answer(result: dict[str, Any]) -> tuple[dict[str, Any], None]:
+    """A function's answer, if it is one that API Gateway takes."""
+    if result.get("throttle"):
+        raise RefusedByGateway("DEFAULT_5XX", "Internal server error", 500)
+    answer = result.get("body")
+    if result.get("error") or not _is_proxy_answer(answer):
+        raise RefusedByGateway("DEFAULT_5XX", "Internal server error", 502)
+    assert isinstance(answer, dict)
+    return {**answer, "statusCode": int(answer["statusCode"]), "body": answer.get("body") or ""}, None
+
+
+def _is_proxy_answer(answer: Any) -> bool:
+    if not isinstance(answer, dict) or not set(answer) <= PROXY_ANSWER:
+        return False
+    is_text = isinstance(answer.get("body"), str | None)
+    return is_text and str(answer.get("statusCode", "")).isdecimal()
+
+
+def _gateway_error(error: Any, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    status, headers, body = _render_error(error, request)
+    own = getattr(error, "status", None)
+    return (own if own and status == 500 else status), headers, body
+
+
+def _inherited_response(customized: dict[str, Any], response_type: str) -> dict[str, Any]:
+    """A default's status is also that of the types it stands for, as AWS documents."""
+    response: dict[str, Any] = _response_for_type(customized, response_type)
+    family = customized.get(gateway._gateway_response_family(response_type)) or {}
+    if response_type not in customized and family.get("statusCode"):
+        response["statusCode"] = family["statusCode"]
+    return response
+
+
+def render_refusal(
+    api_id: str, stage: str, error: Any, headers: dict[str, Any]
+) -> tuple[int, dict[str, str], bytes]:
+    """Answer for API Gateway before a request has reached it."""
+    request = {
+        "api_id": api_id,
+        "stage_name": stage,
+        "stage": gateway.stages_for_api(api_id)[stage],
+        "headers": headers,
+        "query_params": {},
+        "path_params": {},
+        "resource_path": "",
+        "request_id": gateway.new_uuid(),
+    }
+    with gateway.request_scope(*gateway.find_api_scope(api_id)):
+        return _gateway_error(error, request)
+
+
+def apply() -> None:
+    gateway._import_rest_api = _import_api
+    gateway._import_operation = _import_method
+    gateway._build_lambda_event_v1 = _event
+    gateway._invoke_lambda_proxy_v1 = _invoke
+    gateway._lambda_proxy_response = _proxy_answer
+    gateway._gateway_error_response = _gateway_error
+    gateway._gateway_response_for_type = _inherited_response

@@ -1,0 +1,89 @@
+"""All that one simulator knows, and the tasks in which its batches live."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from local.simulator.batches import Batch, BatchStore
+from local.simulator.behaviour import Behaviour
+from local.simulator.files import FileStore
+from local.simulator.holds import Holds
+from local.simulator.ledger import Ledger
+from local.simulator.life import live
+from local.simulator.log import Log
+
+
+class Settings(BaseModel):
+    """What `POST /_control/settings` changes. The limits are OpenAI's by default.
+
+    `batch_seconds` is how long a batch takes without faults; `window_seconds` is what a
+    completion window of 24h really lasts.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    batch_seconds: Annotated[float, Field(ge=0)] = 1.0
+    window_seconds: Annotated[float, Field(gt=0)] = 24 * 3600
+    max_lines: PositiveInt = 50_000
+    max_bytes: PositiveInt = 200 * 1024 * 1024
+    models: list[str] = [
+        "gpt-5-mini",
+        "gpt-5",
+        "gpt-4o-mini",
+        "text-embedding-3-small",
+        "text-embedding-3-large",
+        "omni-moderation-latest",
+    ]
+
+
+class Simulator:
+    def __init__(self, log_file: Path | None = None) -> None:
+        self.settings = Settings()
+        self.behaviour = Behaviour()
+        self.holds = Holds()
+        self.log = Log(log_file)
+        self.ledger = Ledger()
+        self.files = FileStore()
+        self.batches = BatchStore()
+        self._lives: set[asyncio.Task[None]] = set()
+
+    def start(self, batch: Batch) -> None:
+        """Give a batch its life, from validation to its final status, in a task of its own."""
+        self.batches.add(batch)
+        life = live(
+            batch,
+            files=self.files,
+            holds=self.holds,
+            ledger=self.ledger,
+            batch_seconds=self.settings.batch_seconds,
+            max_lines=self.settings.max_lines,
+            max_bytes=self.settings.max_bytes,
+        )
+        task = asyncio.create_task(life)
+        self._lives.add(task)
+        task.add_done_callback(self._lives.discard)
+
+    async def reset(self) -> None:
+        """Forget everything: settings, faults, log, ledger, files and batches."""
+        await self._end_lives()
+        self.settings = Settings()
+        self.behaviour.replace([])
+        self.holds.release()
+        self.log.clear()
+        self.ledger.clear()
+        self.batches.clear()
+        self.files.clear()
+
+    async def close(self) -> None:
+        await self._end_lives()
+        self.files.close()
+
+    async def _end_lives(self) -> None:
+        lives = list(self._lives)
+        for life in lives:
+            life.cancel()
+        await asyncio.gather(*lives, return_exceptions=True)
