@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+
 class Victim(Protocol):
     """An execution environment that can be killed, with the plan for what it runs now."""
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from ministack.services import apigateway_v1 as gateway
 
-from local.mends.api_gateway import render_refusal, too_large
+from local.mends.api_gateway import refuse_too_large
 
 BODY_LIMIT = 10 * 1024 * 1024
 HEADER_LIMIT = 10_240
@@ -44,10 +44,10 @@ class FrontDoor:
         if self.api_id is None or gateway.find_api_scope(self.api_id) is None:
             return 503, {}, json.dumps({"message": "Nothing is deployed yet"})
         headers = _headers(scope)
-        if body is None or _header_size(scope) > HEADER_LIMIT:
-            return render_refusal(self.api_id, STAGE, too_large(), headers)
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         path = _path_in_stage(scope["raw_path"].decode("latin-1"))
+        if body is None or _header_size(scope) > HEADER_LIMIT:
+            return refuse_too_large(self.api_id, STAGE, scope["method"], path, headers)
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         answer: Answer = await gateway.handle_execute(
             self.api_id, STAGE, scope["method"], path, headers, body, query
         )

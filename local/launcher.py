@@ -1,8 +1,9 @@
 """Run the emulator, mended, and the front door before it, in this process until SIGTERM.
 
-`python -m local.launcher --port 4566 --front-port 4000 --runtime .local/runtime`. A development
-tool: it also listens to `/_nightmail/kill` (see local.chaos) and `/_nightmail/front`
-(`PUT {"api_id": "..."}` tells which API the front door leads to).
+`local.emulator` starts it, with the environment that ministack reads when it is imported. A
+development tool: it also listens to `/_nightmail/kill` (see local.chaos), to `PUT /_nightmail/front`
+`{"api_id": "..."}`, which says where the front door leads to, and to `POST /_nightmail/initialise`
+`{"function": "..."}`, which starts a function's process and tells why it does not start.
 """
 
 from __future__ import annotations
@@ -10,40 +11,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
 import signal
+import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
+from ministack.core import lambda_runtime as workers
 from pydantic import ValidationError
 
-from local import chaos
+from local import chaos, mends
+from local.emulator import CONTAINER_GATEWAY
+from local.front_door import FrontDoor, Receive, Send
+from local.mends.lambda_worker import initialise
 
-if TYPE_CHECKING:
-    from local.front_door import FrontDoor, Receive, Send
-
-ACCESS_KEY = "test"
-REGION = "us-east-1"
 CREDENTIAL = re.compile(r"Credential=(\w+)/\d+/[\w-]+/([\w-]+)/")
-
-
-def environment(port: int) -> dict[str, str]:
-    """What ministack reads when it is imported."""
-    return {
-        "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_REGION": REGION,
-        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-        # Nothing here needs Docker, and the emulator looks for it at every start.
-        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",
-        "LAMBDA_EXECUTOR": "local",
-        "SFTP_ENABLED": "0",
-    }
 
 
 class Emulator:
@@ -67,11 +53,11 @@ class Emulator:
     async def _serve_aws(self, scope: Any, receive: Receive, send: Send) -> None:
         waiting = chaos.plan_for_call(*_call(scope))
         if waiting is None:
-            await self._emulator(scope, receive, send)
+            await self._emulator(_as_if_encrypted(scope), receive, send)
             return
         plan, call = waiting
         if call.moment == "after":
-            await self._emulator(scope, receive, _into_nothing)
+            await self._emulator(_as_if_encrypted(scope), receive, _into_nothing)
         plan.fire()
 
     async def _steer(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -81,16 +67,19 @@ class Emulator:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        status, answer = self._steered(scope["method"], scope["path"], body)
+        status, answer = await self._steered(scope["method"], scope["path"], body)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
-    def _steered(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    async def _steered(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         match method, path:
             case "PUT", "/_nightmail/front":
                 self._front_door.api_id = json.loads(body)["api_id"]
                 return 200, {}
+            case "POST", "/_nightmail/initialise":
+                name = json.loads(body)["function"]
+                return 200, {"error": await asyncio.to_thread(initialise, name)}
             case "POST", "/_nightmail/kill":
                 return _place(body)
             case "DELETE", "/_nightmail/kill":
@@ -110,6 +99,11 @@ def _place(body: bytes) -> tuple[int, dict[str, Any]]:
     return 200, chaos.report()
 
 
+def _as_if_encrypted(scope: Any) -> Any:
+    """Policies that demand TLS hold here: the loopback address stands in for it."""
+    return {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+
+
 async def _into_nothing(message: Any) -> None:
     """Where the answer goes whose caller is dead."""
 
@@ -126,9 +120,6 @@ def _call(scope: Any) -> tuple[str, str]:
 
 
 async def _serve(application: Emulator, addresses: list[str]) -> None:
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
-
     config = Config()
     config.bind = addresses
     config.keep_alive_timeout = 75
@@ -136,32 +127,32 @@ async def _serve(application: Emulator, addresses: list[str]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await serve(application, config, shutdown_trigger=stop.wait)
+
+
+def _hosts() -> list[str]:
+    """The loopback address, and the one that containers see where Docker is there."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((CONTAINER_GATEWAY, 0))
+        except OSError:
+            return ["127.0.0.1"]
+    return ["127.0.0.1", CONTAINER_GATEWAY]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.launcher")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--front-port", type=int, required=True)
-    parser.add_argument("--runtime", required=True)
-    parser.add_argument("--also-bind", default=[], action="append", help="one more host")
+    parser.add_argument("--runtime", type=Path, required=True)
     options = parser.parse_args()
-    os.environ.update(environment(options.port))
-    # ministack reads the environment when it is imported.
-    from ministack.app import app
-    from ministack.core import lambda_runtime
-
-    from local import mends
-    from local.front_door import FrontDoor
-
-    mends.apply(sys.executable, os.path.abspath(options.runtime))
+    mends.apply(sys.executable, str(options.runtime.resolve()))
     application = Emulator(app, FrontDoor(), options.front_port)
-    hosts = ["127.0.0.1", *options.also_bind]
-    addresses = [f"{host}:{options.port}" for host in hosts]
+    addresses = [f"{host}:{options.port}" for host in _hosts()]
     try:
         asyncio.run(_serve(application, [*addresses, f"127.0.0.1:{options.front_port}"]))
     finally:
-        lambda_runtime.reset()
+        workers.reset()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,15 @@ fidelity tests (tests/contract/test_emulator_*.py) fail when another version mov
 
 from __future__ import annotations
 
-from local.mends import api_gateway, event_sources, lambda_limits, lambda_runtime, step_functions
+from local.mends import (
+    api_gateway,
+    event_sources,
+    lambda_environment,
+    lambda_limits,
+    lambda_worker,
+    step_functions,
+    time_to_live,
+)
 
 
 def apply(interpreter: str, runtime: str) -> None:
@@ -15,8 +23,10 @@ def apply(interpreter: str, runtime: str) -> None:
     `interpreter` is the Python that runs the functions, `runtime` the folder that stands in for
     /var/runtime: AWS's runtime client and boto3, installed for that interpreter.
     """
-    lambda_runtime.apply(interpreter, runtime)
+    lambda_environment.apply(interpreter, runtime)
+    lambda_worker.apply()
     lambda_limits.apply()
     event_sources.apply()
+    time_to_live.apply()
     step_functions.apply()
     api_gateway.apply()

@@ -4,14 +4,18 @@ From the API's OpenAPI body ministack reads paths and authorizers only; a broken
 text reaches the caller; nothing is too big or too slow. Here binary media types, gateway responses
 and time-outs of the body count, and API Gateway's own refusals are told by gateway responses.
 
-Replaces: services.apigateway_v1._import_rest_api, _import_operation, _build_lambda_event_v1,
+Replaces: services.apigateway_v1.handle_execute, _import_rest_api, _import_operation, _build_lambda_event_v1,
 _invoke_lambda_proxy_v1, _lambda_proxy_response, _gateway_error_response, _gateway_response_for_type.
 Uses: _GatewayError, _put_gateway_response, _rest_apis, _resources.
 """
 
+# ruff: noqa: SLF001 - a mend is made of the emulator's private names
+
 from __future__ import annotations
 
 import asyncio
+import contextvars
+from http.client import BAD_GATEWAY, INTERNAL_SERVER_ERROR
 from typing import Any
 
 from ministack.services import apigateway_v1 as gateway
@@ -21,6 +25,9 @@ from local.mends.lambda_limits import REQUEST_LIMIT, event_size
 DEFAULT_TIMEOUT_MILLIS = 29_000
 PROXY_ANSWER = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
+_line: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("line")
+
+_handle_execute = gateway.handle_execute
 _import_rest_api = gateway._import_rest_api
 _import_operation = gateway._import_operation
 _build_event = gateway._build_lambda_event_v1
@@ -32,15 +39,9 @@ _response_for_type = gateway._gateway_response_for_type
 class RefusedByGateway(Exception):
     """API Gateway answers by itself, through a gateway response."""
 
-    def __init__(self, response_type: str, message: str, status: int | None = None) -> None:
+    def __init__(self, response_type: str, message: str) -> None:
         super().__init__(message)
         self.error = gateway._GatewayError(response_type, message)
-        self.error.status = status
-
-
-def too_large() -> Any:
-    """The refusal of a request that API Gateway or Lambda cannot take."""
-    return gateway._GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
 
 
 def _import_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
@@ -108,12 +109,18 @@ async def _invoke(integration: dict[str, Any], *args: Any, **kwargs: Any) -> Any
 def _proxy_answer(result: dict[str, Any]) -> tuple[dict[str, Any], None]:
     """A function's answer, if it is one that API Gateway takes."""
     if result.get("throttle"):
-        raise RefusedByGateway("DEFAULT_5XX", "Internal server error", 500)
+        raise RefusedByGateway("DEFAULT_5XX", "Internal server error")
     answer = result.get("body")
     if result.get("error") or not _is_proxy_answer(answer):
-        raise RefusedByGateway("DEFAULT_5XX", "Internal server error", 502)
+        refusal = RefusedByGateway("DEFAULT_5XX", "Internal server error")
+        refusal.error.status = BAD_GATEWAY
+        raise refusal
     assert isinstance(answer, dict)
-    return {**answer, "statusCode": int(answer["statusCode"]), "body": answer.get("body") or ""}, None
+    return {
+        **answer,
+        "statusCode": int(answer["statusCode"]),
+        "body": answer.get("body") or "",
+    }, None
 
 
 def _is_proxy_answer(answer: Any) -> bool:
@@ -123,10 +130,24 @@ def _is_proxy_answer(answer: Any) -> bool:
     return is_text and str(answer.get("statusCode", "")).isdecimal()
 
 
+async def _execute(
+    api_id: str, stage: str, method: str, path: str, *rest: Any
+) -> tuple[int, dict[str, Any], Any]:
+    _line.set((method, f"/{stage}{path}"))
+    answer: tuple[int, dict[str, Any], Any] = await _handle_execute(
+        api_id, stage, method, path, *rest
+    )
+    return answer
+
+
 def _gateway_error(error: Any, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
     status, headers, body = _render_error(error, request)
-    own = getattr(error, "status", None)
-    return (own if own and status == 500 else status), headers, body
+    method, path = _line.get()
+    for variable, value in (("$context.httpMethod", method), ("$context.path", path)):
+        body = body.replace(variable.encode(), value.encode())
+    if status == INTERNAL_SERVER_ERROR:
+        status = getattr(error, "status", status)
+    return status, headers, body
 
 
 def _inherited_response(customized: dict[str, Any], response_type: str) -> dict[str, Any]:
@@ -138,10 +159,12 @@ def _inherited_response(customized: dict[str, Any], response_type: str) -> dict[
     return response
 
 
-def render_refusal(
-    api_id: str, stage: str, error: Any, headers: dict[str, Any]
+def refuse_too_large(
+    api_id: str, stage: str, method: str, path: str, headers: dict[str, Any]
 ) -> tuple[int, dict[str, str], bytes]:
-    """Answer for API Gateway before a request has reached it."""
+    """Answer for API Gateway when it does not even take the request."""
+    _line.set((method, f"/{stage}{path}"))
+    error = gateway._GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
     request = {
         "api_id": api_id,
         "stage_name": stage,
@@ -157,6 +180,7 @@ def render_refusal(
 
 
 def apply() -> None:
+    gateway.handle_execute = _execute
     gateway._import_rest_api = _import_api
     gateway._import_operation = _import_method
     gateway._build_lambda_event_v1 = _event

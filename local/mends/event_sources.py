@@ -9,6 +9,8 @@ _dynamodb_stream_positions, _esm_backoff_until, _send_ddb_stream_failure_record,
 services.dynamodb._tables.
 """
 
+# ruff: noqa: SLF001 - a mend is made of the emulator's private names
+
 from __future__ import annotations
 
 import json
@@ -69,10 +71,9 @@ def _position(mapping: dict[str, Any], table: str) -> int:
     positions = lambda_svc._dynamodb_stream_positions
     if mapping["UUID"] not in positions:
         from_start = mapping.get("StartingPosition") == "TRIM_HORIZON"
-        positions[mapping["UUID"]] = (
-            horizon if from_start else dynamodb.stream_end_position(table)
-        )
-    return max(horizon, positions[mapping["UUID"]])
+        positions[mapping["UUID"]] = horizon if from_start else dynamodb.stream_end_position(table)
+    position: int = max(horizon, positions[mapping["UUID"]])
+    return position
 
 
 def _deliver(
@@ -107,7 +108,9 @@ def _accepted(
         for item in (result.get("body") or {}).get("batchItemFailures") or []
     ]
     numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
-    return min((numbers.index(number) for number in failed if number in numbers), default=len(records))
+    return min(
+        (numbers.index(number) for number in failed if number in numbers), default=len(records)
+    )
 
 
 def _give_up(

@@ -6,6 +6,8 @@ Replaces: services.lambda_svc._invoke. The limit of answers is kept where they c
 (lambda_runtime), the one of API Gateway's events where they are made (api_gateway).
 """
 
+# ruff: noqa: SLF001 - a mend is made of the emulator's private names
+
 from __future__ import annotations
 
 import json

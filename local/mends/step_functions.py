@@ -1,17 +1,21 @@
 """Step Functions keeps its quotas, its roles and its time.
 
 ministack never asks what a state machine's role may do, passes states of any size, catches what
-nothing can catch, ignores a machine's TimeoutSeconds, lets children run on when their execution was
-stopped, and refuses a StartExecution that AWS answers again.
+nothing can catch, takes a path that leads nowhere for null, ignores a machine's TimeoutSeconds and
+MaxConcurrencyPath, lets children run on when their execution was stopped, and refuses a
+StartExecution that AWS answers again.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 
 Replaces: services.stepfunctions._start_execution, _run_execution, _fail_execution, _error_matches,
-_apply_result_selector, _execute_{pass,task,choice,wait,parallel,map}, _run_distributed_map,
-_s3_object_text, _call_lambda. Uses: _ExecutionError, _executions, _state_machines, _add_event,
-_emit_execution_status_event, _SFN_WAIT_SCALE.
+_apply_result_selector, _resolve_params_obj, _execute_{pass,task,choice,wait,parallel,map},
+_run_distributed_map, _s3_object_text, _call_lambda. Uses: _ExecutionError, _executions,
+_state_machines, _add_event, _emit_execution_status_event, _parse_jsonpath_tokens, _resolve_path,
+_SFN_WAIT_SCALE.
 """
+
+# ruff: noqa: SLF001 - a mend is made of the emulator's private names
 
 from __future__ import annotations
 
@@ -22,8 +26,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
-from ministack.core.responses import now_iso
+from ministack.core.responses import (
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+    now_iso,
+)
 from ministack.services import lambda_svc
 from ministack.services import stepfunctions as states
 
@@ -38,6 +47,7 @@ _run_execution = states._run_execution
 _fail_execution = states._fail_execution
 _error_matches = states._error_matches
 _apply_result_selector = states._apply_result_selector
+_resolve_params_obj = states._resolve_params_obj
 _run_distributed_map = states._run_distributed_map
 _s3_object_text = states._s3_object_text
 _call_lambda = states._call_lambda
@@ -67,11 +77,35 @@ def _guarded(run: Callable[..., tuple[Any, str | None]]) -> Callable[..., tuple[
         root = states._executions.get(context["Execution"]["Id"])
         if root is not None and root["status"] != "RUNNING":
             raise states._ExecutionError("States.Aborted", "The execution has ended")
+        for field in ("SecondsPath", "TimestampPath", "MaxConcurrencyPath"):
+            _require(definition.get(field, "$"), data, field)
         name = context["State"]["Name"]
         output, following = run(definition, _within_limit(data, name), *rest)
         return _within_limit(output, name), following
 
     return run_state
+
+
+def _resolve(template: Any, data: Any, context: Any = None) -> Any:
+    """Parameters and ResultSelector: a path that leads nowhere breaks the execution."""
+    for field, path in template.items() if isinstance(template, dict) else ():
+        if field.endswith(".$") and isinstance(path, str) and path.startswith("$."):
+            _require(path, data, field)
+    return _resolve_params_obj(template, data, context)
+
+
+def _require(path: str, data: Any, field: str) -> None:
+    found = data
+    for kind, name in states._parse_jsonpath_tokens(path) or ():
+        if kind != "field":
+            return
+        if not isinstance(found, dict) or name not in found:
+            raise states._ExecutionError(
+                "States.Runtime",
+                f"The JSONPath '{path}' specified for the field '{field}' could not be found in "
+                f"the input '{json.dumps(data)}'",
+            )
+        found = found[name]
 
 
 def _matches(error_equals: list[str], error: str) -> bool:
@@ -175,12 +209,15 @@ def _read_items(bucket: str, key: str) -> str:
     return text
 
 
-def _run_map(definition: dict[str, Any], *args: Any) -> Any:
-    execution = args[-2]
+def _run_map(definition: dict[str, Any], data: Any, *rest: Any) -> Any:
+    execution = rest[-2]
     refusal = _refusal("states:StartExecution", execution["stateMachineArn"])
     if refusal:
         raise states._ExecutionError("States.Permissions", refusal)
-    return _run_distributed_map(definition, *args)
+    if "MaxConcurrencyPath" in definition:
+        concurrency = states._resolve_path(definition["MaxConcurrencyPath"], data)
+        definition = {**definition, "MaxConcurrency": concurrency}
+    return _run_distributed_map(definition, data, *rest)
 
 
 def apply() -> None:
@@ -189,6 +226,7 @@ def apply() -> None:
     states._fail_execution = _fail
     states._error_matches = _matches
     states._apply_result_selector = _select_result
+    states._resolve_params_obj = _resolve
     states._call_lambda = _invoke_function
     states._s3_object_text = _read_items
     states._run_distributed_map = _run_map

@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-from local.simulator import embeddings, phrases
-from local.simulator.errors import ApiError, failure, invalid_type, missing_parameter
+from local.simulator import embeddings, phrases, structured
+from local.simulator.errors import ApiError, failure, invalid_type, missing_parameter, out_of_range
 
 Body = dict[str, Any]
 
@@ -104,35 +104,31 @@ def _check_types(body: Body) -> None:
         expected, types = _TYPES.get(name, ("anything", object))
         if value is not None and not isinstance(value, types):
             raise invalid_type(name, expected, value)
+        if isinstance(value, int) and (expected, types) == _COUNT and value < 1:
+            raise out_of_range(name, 1, _MOST)
 
 
 def _chat(body: Body) -> Body:
     written, finish_reason = _text(body)
-    choices = [
-        {
-            "index": index,
-            "message": {
-                "role": "assistant",
-                "content": written if index == 0 else f"{index + 1}. {written}",
-                "refusal": None,
-                "annotations": [],
-            },
-            "logprobs": None,
-            "finish_reason": finish_reason,
-        }
-        for index in range(body.get("n") or 1)
-    ]
-    contents = [choice["message"]["content"] for choice in choices]
+    others = range(2, (body.get("n") or 1) + 1)
+    contents = [written, *(f"{number}. {written}" for number in others)]
     return {
         "id": f"chatcmpl-{digest(body)}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": dated(body["model"]),
-        "choices": choices,
+        "choices": [
+            _choice(index, content, finish_reason) for index, content in enumerate(contents)
+        ],
         "usage": _chat_usage(body, contents),
         "service_tier": "default",
         "system_fingerprint": None,
     }
+
+
+def _choice(index: int, content: str, finish_reason: str) -> Body:
+    message: Body = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason}
 
 
 def _completion(body: Body) -> Body:
@@ -207,10 +203,12 @@ def _text(body: Body) -> tuple[str, str]:
     """The text, and the reason why it ends: the wanted length, or `max_tokens` words."""
     tag = f"[sim {digest(body)}]"
     *before, last = prompt_texts(body) or [""]
+    composed = phrases.compose(" ".join(before), last, digest(body))
+    if structured.wants_json(body):
+        return structured.compose_json(body, composed, tag), "stop"
+    words = composed.split(" ")
     if long := _LONG.search(last):
         words = phrases.filler(int(long[1]) - len(tag.split()))
-    else:
-        words = phrases.compose(" ".join(before), last, digest(body)).split(" ")
     limits = ("max_completion_tokens", "max_tokens", "max_output_tokens")
     limit = next((body[name] for name in limits if body.get(name)), len(words))
     finish_reason = "length" if limit < len(words) else "stop"
@@ -240,17 +238,19 @@ _ANSWERS: dict[str, Callable[[Body], Body]] = {
     "/v1/embeddings": _embedding,
     "/v1/moderations": _moderation,
 }
-_INTEGER = ("an integer", int)
+_COUNT = ("an integer", int)
+_MOST = 1_000_000
 _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "model": ("a string", str),
     "messages": ("an array of objects", list),
     "input": ("a string or an array", (str, list)),
     "prompt": ("a string or an array", (str, list)),
-    "n": _INTEGER,
-    "dimensions": _INTEGER,
-    "max_tokens": _INTEGER,
-    "max_completion_tokens": _INTEGER,
-    "max_output_tokens": _INTEGER,
+    "response_format": ("an object", dict),
+    "n": _COUNT,
+    "dimensions": _COUNT,
+    "max_tokens": _COUNT,
+    "max_completion_tokens": _COUNT,
+    "max_output_tokens": _COUNT,
 }
 _REQUIRED = {
     "/v1/chat/completions": "messages",

@@ -1,10 +1,10 @@
 """Batches: their record, and how a look at one shows it.
 
-    validating ─► in_progress ─► finalizing ─► completed
-        │              │  │
-        ▼              │  └─► expired
-      failed           ▼
-                   cancelling ─► cancelled
+validating ─► in_progress ─► finalizing ─► completed
+    │              │  │
+    ▼              │  └─► expired
+  failed           ▼
+               cancelling ─► cancelled
 """
 
 from __future__ import annotations
@@ -111,9 +111,19 @@ class Batch:
         return vanished is not None and self.polls > vanished.after_polls
 
     def to_object(self) -> dict[str, Any]:
-        expires_at = None if self.status == "validating" else int(self.created + self.window_seconds)
+        """The batch as its faults let it be seen."""
+        return self._truth() | self._lies()
+
+    def true_object(self) -> dict[str, Any]:
+        """The batch as it is, with how many of its lines were run, and how often it was polled."""
+        return self._truth() | {"executed": self.executed, "polls": self.polls}
+
+    def _truth(self) -> dict[str, Any]:
+        expires_at = (
+            None if self.status == "validating" else int(self.created + self.window_seconds)
+        )
         errors = {"object": "list", "data": self.errors} if self.errors else None
-        shown: dict[str, Any] = {
+        return {
             "id": self.id,
             "object": "batch",
             "endpoint": self.endpoint,
@@ -135,12 +145,11 @@ class Batch:
             "usage": self.usage.to_object(),
             "metadata": self.metadata,
         }
-        return shown | self._lies()
 
     def _lies(self) -> dict[str, Any]:
         """What this batch's faults show in the place of the truth."""
         lies: dict[str, Any] = {}
-        if (odd := self.faults.get(OddStatus)) and _lasts(odd, self.polls):
+        if (odd := self.faults.get(OddStatus)) and self.polls and _lasts(odd, self.polls):
             lies["status"] = odd.word
         if (lagging := self.faults.get(LaggingCounts)) and _lasts(lagging, self.polls_since_end):
             lies["request_counts"] = {"total": 0, "completed": 0, "failed": 0}

@@ -89,7 +89,7 @@ def key_refused(ending: str) -> ApiError:
 
 def failure(status: int) -> ApiError:
     """The error that OpenAI typically sends with this status."""
-    kind, code, param, message = _TYPICAL.get(status, _TYPICAL[500 if status >= 500 else 400])  # noqa: PLR2004
+    kind, code, param, message = _TYPICAL.get(status, _TYPICAL[max(400, status // 100 * 100)])
     headers = {"retry-after": "1"} if status in {429, 503} else {}
     return ApiError(status, message, kind=kind, code=code, param=param, headers=headers)
 

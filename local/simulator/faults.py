@@ -47,7 +47,7 @@ class Status(Fault):
 
     kind: Literal["status"] = "status"
     status: Annotated[int, Field(ge=200, le=599)]
-    retry_after: float | str | None = None
+    retry_after: int | float | str | None = None
     code: str | None = None
     message: str | None = None
     body: str | None = None
@@ -161,6 +161,10 @@ class SpoiledFile(Fault):
     file: Literal["output", "error"] = "output"
 
 
+class SpoiledLines(SpoiledFile):
+    lines: PositiveInt = 1
+
+
 class Truncated(SpoiledFile):
     """The second half of the file is missing, cut between two lines or in the middle of one."""
 
@@ -168,32 +172,28 @@ class Truncated(SpoiledFile):
     mid_line: bool = False
 
 
-class Duplicated(SpoiledFile):
+class Duplicated(SpoiledLines):
     """The first lines of the file appear twice."""
 
     kind: Literal["duplicated"] = "duplicated"
-    lines: PositiveInt = 1
 
 
-class Missing(SpoiledFile):
+class Missing(SpoiledLines):
     """The first lines of the file are missing."""
 
     kind: Literal["missing"] = "missing"
-    lines: PositiveInt = 1
 
 
-class Garbage(SpoiledFile):
+class Garbage(SpoiledLines):
     """So many lines that are not JSON, nor UTF-8, stand between the others."""
 
     kind: Literal["garbage"] = "garbage"
-    lines: PositiveInt = 1
 
 
-class UnknownIds(SpoiledFile):
+class UnknownIds(SpoiledLines):
     """So many lines have a `custom_id` that nobody sent, besides the true ones."""
 
     kind: Literal["unknown_ids"] = "unknown_ids"
-    lines: PositiveInt = 1
 
 
 CallFault = Status | RefusedKey | UnknownModel | Drop | Hold | Slow

@@ -25,11 +25,15 @@ class File:
     created_at: int
     expires_at: int | None
 
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
     def to_object(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "object": "file",
-            "bytes": self.path.stat().st_size,
+            "bytes": self.size,
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "filename": self.filename,

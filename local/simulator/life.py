@@ -18,6 +18,8 @@ from local.simulator.ledger import Ledger
 from local.simulator.results import Results
 from local.simulator.validation import LineError, batch_error, check
 
+# The counts of a small batch grow in so many steps; a large batch lets others have a turn.
+_STEPS = 20
 _LINES_AT_ONCE = 50
 # How a batch divides its time.
 _VALIDATING, _IN_PROGRESS, _FINALIZING = 0.1, 0.8, 0.1
@@ -48,13 +50,16 @@ class Life:
         deadline = loop.call_later(self.batch.window_seconds, self.batch.expired.set)
         try:
             await self._run()
+        except Exception:
+            self._fail([batch_error("server_error", "The simulator failed; its own log says why.")])
+            raise
         finally:
             deadline.cancel()
 
     async def _run(self) -> None:
         await self._rest(_VALIDATING)
         await self._stick("validating")
-        if not self.batch.input_file:
+        if not self.batch.input_file or not self.batch.input_file.path.exists():
             self._fail([_no_such_file(self.batch.input_file_id)])
         elif failed := self.batch.faults.get(FailedBatch):
             self._fail(failed.errors)
@@ -93,8 +98,9 @@ class Life:
 
     async def _is_over(self, position: int, total: int) -> bool:
         """Called before each line, and after the last one: here time passes and faults strike."""
-        if position % _LINES_AT_ONCE == 0:
-            await self._rest(_IN_PROGRESS * min(_LINES_AT_ONCE, total - position) / total)
+        step = max(1, min(_LINES_AT_ONCE, total // _STEPS))
+        if position % step == 0:
+            await self._rest(_IN_PROGRESS * min(step, total - position) / total)
         expiring = self.batch.faults.get(ExpiredBatch)
         if expiring and position == min(expiring.after_lines, total):
             self.batch.expired.set()
@@ -149,7 +155,9 @@ def _line_at(file: BufferedReader, offset: int) -> bytes:
 
 
 def _no_such_file(file_id: str) -> LineError:
-    message = f"Cannot find file {file_id}, or organization org-simulator does not have access to it."
+    message = (
+        f"Cannot find file {file_id}, or organization org-simulator does not have access to it."
+    )
     return batch_error("invalid_request", message, "file_id")
 
 

@@ -41,11 +41,9 @@ class Log:
     def __init__(self, file: Path | None = None) -> None:
         self.calls: list[Call] = []
         self._file = file
-        self._count = 0
 
     def begin(self, *, method: str, path: str, query: str, key: str) -> Call:
-        self._count += 1
-        call = Call(self._count, time.time(), method, path, query, key[-4:])
+        call = Call(len(self.calls) + 1, time.time(), method, path, query, key[-4:])
         self.calls.append(call)
         return call
 
@@ -58,13 +56,12 @@ class Log:
     def clear(self) -> None:
         self.calls = []
 
-    def matching(self, wanted: dict[str, str]) -> list[dict[str, Any]]:
+    def matching(self, wanted: dict[str, str]) -> list[Call]:
         """The calls whose fields, as text, match the wanted shell patterns: `path=/batches/*`."""
-        shown = [asdict(call) for call in self.calls]
         return [
             call
-            for call in shown
-            if all(fnmatchcase(_as_text(call[name]), value) for name, value in wanted.items())
+            for call in self.calls
+            if all(fnmatchcase(_as_text(getattr(call, name)), wanted[name]) for name in wanted)
         ]
 
 

@@ -12,6 +12,7 @@ from local.simulator.files import FileStore
 from local.simulator.ledger import Ledger
 from local.simulator.spoiling import spoil
 
+_SUCCESS = 200
 _REASONS = {
     "batch_cancelled": "This request was not executed, because the batch was cancelled.",
     "batch_expired": "This request could not be executed before the completion window expired.",
@@ -31,13 +32,11 @@ class ResultFile:
     def write(
         self, custom_id: str, response: dict[str, Any] | None, error: dict[str, str] | None
     ) -> None:
-        identity = hashlib.sha256(f"{self._batch.id}:{custom_id}".encode()).hexdigest()[:24]
-        if response:
-            response = {"status_code": 0, "request_id": f"req_{identity}", **response}
+        identity = self._identity(custom_id)
         line = {
             "id": f"batch_req_{identity}",
             "custom_id": custom_id,
-            "response": response,
+            "response": response and {**response, "request_id": f"req_{identity}"},
             "error": error,
         }
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
@@ -58,8 +57,13 @@ class ResultFile:
         return file.id
 
     def discard(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Remove the file, unless it was published."""
+        if not self._file.closed:
+            self._file.close()
+            self._path.unlink()
+
+    def _identity(self, custom_id: str) -> str:
+        return hashlib.sha256(f"{self._batch.id}:{custom_id}".encode()).hexdigest()[:24]
 
 
 class Results:
@@ -76,7 +80,7 @@ class Results:
         status, body = ledger.outcome(batch.endpoint, line["body"])
         response = {"status_code": status, "body": body}
         batch.executed += 1
-        if "error" in body and status >= 400:  # noqa: PLR2004
+        if status != _SUCCESS:
             batch.counts.failed += 1
             self._error.write(line["custom_id"], response, None)
         else:

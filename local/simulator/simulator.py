@@ -13,7 +13,7 @@ from local.simulator.behaviour import Behaviour
 from local.simulator.files import FileStore
 from local.simulator.holds import Holds
 from local.simulator.ledger import Ledger
-from local.simulator.life import live
+from local.simulator.life import Life
 from local.simulator.log import Log
 
 
@@ -54,16 +54,16 @@ class Simulator:
     def start(self, batch: Batch) -> None:
         """Give a batch its life, from validation to its final status, in a task of its own."""
         self.batches.add(batch)
-        life = live(
+        life = Life(
             batch,
             files=self.files,
             holds=self.holds,
             ledger=self.ledger,
-            batch_seconds=self.settings.batch_seconds,
+            seconds=self.settings.batch_seconds,
             max_lines=self.settings.max_lines,
             max_bytes=self.settings.max_bytes,
         )
-        task = asyncio.create_task(life)
+        task = asyncio.create_task(life.run())
         self._lives.add(task)
         task.add_done_callback(self._lives.discard)
 

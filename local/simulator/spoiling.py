@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal
 import orjson
 
 from local.simulator.behaviour import BatchFaults
-from local.simulator.faults import Duplicated, Garbage, Missing, SpoiledFile, Truncated, UnknownIds
+from local.simulator.faults import Duplicated, Garbage, Missing, SpoiledLines, Truncated, UnknownIds
 
 _GARBAGE = b'<html>\xff\xfe not a line of JSON {"custom_id":\n'
 
@@ -27,11 +27,11 @@ def spoil(path: Path, faults: BatchFaults, file: Literal["output", "error"]) -> 
         _truncate(path, mid_line=truncated.mid_line)
 
 
-def _lines_of(fault: Duplicated | Missing | Garbage | UnknownIds | None, file: str) -> int:
+def _lines_of(fault: SpoiledLines | None, file: str) -> int:
     return fault.lines if fault and fault.file == file else 0
 
 
-def _spoiled_lines(source: BinaryIO, spoilers: dict[type[SpoiledFile], int]) -> Iterator[bytes]:
+def _spoiled_lines(source: BinaryIO, spoilers: dict[type[SpoiledLines], int]) -> Iterator[bytes]:
     for number, line in enumerate(source):
         if number < spoilers[Garbage]:
             yield _GARBAGE
@@ -59,4 +59,4 @@ def _truncate(path: Path, *, mid_line: bool) -> None:
         file.truncate(kept + len(line) // 2 if mid_line else kept)
 
 
-_KINDS = (Duplicated, Missing, Garbage, UnknownIds)
+_KINDS: tuple[type[SpoiledLines], ...] = (Duplicated, Missing, Garbage, UnknownIds)

@@ -54,7 +54,9 @@ async def check(batch: Batch, file: BufferedReader, *, most_lines: int) -> Check
         if number % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)
     if not checked.offsets:
-        message = "The input file is empty. Please ensure that the batch contains at least one request."
+        message = (
+            "The input file is empty. Please ensure that the batch contains at least one request."
+        )
         checked.errors = [batch_error("empty_file", message)]
     return checked
 

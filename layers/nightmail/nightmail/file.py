@@ -25,10 +25,16 @@ class Segment(BaseModel):
     size: int
 
 
+def object_key(owner: str, file_id: str) -> str:
+    """Where the bytes of a file lie when they are one object."""
+    return f"files/{owner}/{file_id}"
+
+
 class StoredFile(BaseModel):
-    """A file of one owner. Times are Unix seconds."""
+    """A file of one owner. Times are Unix seconds; `version` counts the writes."""
 
     v: Literal[1] = 1
+    version: int = 1
     id: str
     owner: str
     bytes: int
@@ -39,8 +45,15 @@ class StoredFile(BaseModel):
     status: FileStatus = FileStatus.PROCESSED
     status_details: str | None = None
     segments: list[Segment]
-    md5: str | None = None
+    md5: str | None = None  # hexadecimal, as the caller gave it
     content_type: str | None = None
+    upload_id: str | None = None  # the upload that it was completed from
+    join_asked_at: int | None = None  # when join_file was last asked for more
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether its bytes are one object, which a presigned URL can name."""
+        return [segment.key for segment in self.segments] == [object_key(self.owner, self.id)]
 
     def is_expired(self, now: int) -> bool:
         """DynamoDB's TTL may delete days late, so readers compare the time as well."""
@@ -63,6 +76,11 @@ class ExpiresAfter(BaseModel):
     seconds: int = Field(ge=3600, le=2_592_000)
 
 
+def parts_prefix(owner: str, upload_id: str) -> str:
+    """Where the parts of an upload lie: one object each, named by the part's id."""
+    return f"uploads/{owner}/{upload_id}/"
+
+
 class Upload(BaseModel):
     """A big file that arrives in parts. Times are Unix seconds."""
 
@@ -78,13 +96,9 @@ class Upload(BaseModel):
     expires_after: ExpiresAfter | None = None
     status: UploadStatus = UploadStatus.PENDING
     file_id: str | None = None
+    completion: str | None = None  # a digest of the request that completed it
 
-
-class UploadPart(BaseModel):
-    """One part: an object under `uploads/`."""
-
-    v: Literal[1] = 1
-    id: str
-    upload_id: str
-    created_at: int
-    segment: Segment
+    def status_at(self, now: int) -> UploadStatus:
+        """Its status; nobody writes that a pending one has expired."""
+        is_late = self.status is UploadStatus.PENDING and self.expires_at <= now
+        return UploadStatus.EXPIRED if is_late else self.status

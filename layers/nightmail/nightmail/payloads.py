@@ -45,3 +45,9 @@ class StepResult(Payload):
 
     next: Next
     wait_seconds: int = 0
+
+
+class PlanResult(StepResult):
+    """What PlanBatch answers: also how many shards may run at a time."""
+
+    concurrency: int

@@ -17,7 +17,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nightmail.batch import BatchError, Usage
+from nightmail.batch import Batch, BatchError, BatchStatus, Usage
+from nightmail.errors import GatewayError
 from nightmail.file import Segment
 
 
@@ -80,6 +81,7 @@ class Shard(BaseModel):
     provider_output_ids: list[str] = Field(default_factory=list)
     reported_completed: int = 0  # what the provider says while it runs
     reported_failed: int = 0
+    intended_at: int | None = None
     submitted_at: int | None = None
     cancel_asked_at: int | None = None
     ending: Ending | None = None
@@ -88,3 +90,15 @@ class Shard(BaseModel):
     completed: int = 0
     failed: int = 0
     usage: Usage = Field(default_factory=Usage)
+
+
+def why_to_stop(batch: Batch, now: int) -> Ending | None:
+    """Why a batch wants no more work, if it wants none."""
+    if batch.status is BatchStatus.CANCELLING or batch.status.is_final:
+        return Ending.CANCELLED
+    return Ending.EXPIRED if batch.is_out_of_time(now) else None
+
+
+def refused_by(error: GatewayError) -> BatchError:
+    """What a provider (or our own config) said, as an entry of a batch's errors."""
+    return BatchError(code=error.code or "provider_error", message=error.message, param=error.param)

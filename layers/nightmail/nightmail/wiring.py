@@ -5,20 +5,42 @@ Everything is made when it is first asked for and kept while the function's proc
 
 from __future__ import annotations
 
+import os
+import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config as BotoConfig
 
+from nightmail.config.credentials import Credentials
+from nightmail.config.gateway import GatewayConfig
+from nightmail.config.loader import ConfigLoader
+from nightmail.config.secret import StackSecret
 from nightmail.config.settings import Settings
+from nightmail.providers.base import BatchProvider
+from nightmail.providers.registry import open_provider
+from nightmail.shard import Deployment
+from nightmail.steps.plan_batch import Planner, PlanLimits
 from nightmail.stores.batches import BatchStore
+from nightmail.stores.events import EventBus
+from nightmail.stores.executions import Executions
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.shards import ShardStore
+from nightmail.stores.stores import Stores
 from nightmail.stores.table import Table
+from nightmail.stores.uploads import UploadStore
 
-# SigV4 because boto3 presigns with SigV2 in us-east-1 otherwise, which fails with KMS.
-_S3 = BotoConfig(signature_version="s3v4")
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# SigV4 because boto3 presigns with SigV2 in us-east-1 otherwise, which fails with KMS. The other two
+# make a presigned URL name the Region's own host: the global one redirects, which breaks the signature.
+_S3 = BotoConfig(
+    signature_version="s3v4",
+    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+)
 
 
 @cache
@@ -32,13 +54,23 @@ def table() -> Table:
 
 
 @cache
+def _s3() -> S3Client:
+    return boto3.client("s3", config=_S3)
+
+
+@cache
 def objects() -> ObjectStore:
-    return ObjectStore(boto3.client("s3", config=_S3), settings().bucket_name)
+    return ObjectStore(_s3(), settings().bucket_name)
 
 
 @cache
 def files() -> FileStore:
     return FileStore(table())
+
+
+@cache
+def uploads() -> UploadStore:
+    return UploadStore(table())
 
 
 @cache
@@ -49,3 +81,64 @@ def batches() -> BatchStore:
 @cache
 def shards() -> ShardStore:
     return ShardStore(table())
+
+
+@cache
+def event_bus() -> EventBus:
+    return EventBus(boto3.client("events"), settings().event_bus_name)
+
+
+@cache
+def executions() -> Executions:
+    return Executions(boto3.client("stepfunctions"), settings().state_machine_arn)
+
+
+@cache
+def _config_loader() -> ConfigLoader:
+    return ConfigLoader(_s3(), settings().bucket_name, settings().config_key)
+
+
+def gateway_config() -> GatewayConfig:
+    """The config in force."""
+    return _config_loader().current()
+
+
+@cache
+def credentials() -> Credentials:
+    secret = StackSecret(boto3.client("secretsmanager"), settings().secret_name)
+    return Credentials(secret, gateway_config, os.environ)
+
+
+def now() -> int:
+    """The Unix second."""
+    return int(time.time())
+
+
+@cache
+def stores() -> Stores:
+    return Stores(batches(), shards(), files(), objects())
+
+
+def provider_of(deployment: Deployment) -> BatchProvider:
+    """The native lane of a deployment. Raises CredentialMissing."""
+    resolve = credentials().resolve
+    places = {
+        name: resolve(value)
+        for name in ("api_base", "api_version", "organization")
+        if (value := getattr(deployment, name))
+    }
+    key = resolve(deployment.api_key) if deployment.api_key else None
+    return open_provider(deployment.model_copy(update=places), key)
+
+
+def planner() -> Planner:
+    limits = PlanLimits(
+        lines=settings().max_batch_lines,
+        bytes=settings().max_batch_bytes,
+        concurrency=settings().map_concurrency,
+    )
+    return Planner(stores(), _deployments_of, provider_of, limits)
+
+
+def _deployments_of(model: str, hint: str | None) -> list[Deployment]:
+    return gateway_config().deployments(model, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import orjson
@@ -33,10 +34,23 @@ class Api(APIGatewayRestResolver):
     def request_id(self) -> str:
         return str(self.current_event.request_context.request_id)
 
+    def body(self) -> bytes:
+        """The request's bytes, which arrive as base64 where API Gateway takes their type for binary.
+
+        Raises InvalidRequest where they are no base64.
+        """
+        body = self.current_event.body or ""
+        if not self.current_event.is_base64_encoded:
+            return body.encode()
+        try:
+            return base64.b64decode(body)
+        except ValueError as error:
+            raise InvalidRequest("The body of your request could not be read.") from error
+
     def json_object(self) -> dict[str, Any]:
         """The request's body. Raises InvalidRequest where it is no JSON object."""
         try:
-            body = orjson.loads(self.current_event.decoded_body or b"")
+            body = orjson.loads(self.body())
         except ValueError as error:
             raise InvalidRequest("The body of your request is not valid JSON.") from error
         if not isinstance(body, dict):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aws_lambda_powertools.event_handler import Response
 
-from nightmail.errors import GatewayError, ProviderError
+from nightmail.errors import GatewayError, ProviderError, StorageError
 
 JSON = "application/json"
 _INTERNAL = "The server had an error while processing your request. Try again, or ask with the x-request-id."
@@ -39,6 +39,8 @@ def error_response(error: GatewayError) -> Response[str]:
         headers["x-should-retry"] = "false"
     if isinstance(error, ProviderError) and error.retry_after_seconds is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    if isinstance(error, StorageError):
+        headers["retry-after"] = "2"
     body = error_body(error.message, error.type, error.param, error.code)
     return json_response(body, error.http_status, headers)
 

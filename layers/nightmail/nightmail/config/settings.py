@@ -23,6 +23,7 @@ class Settings(BaseModel):
     event_bus_name: str = "default"
     max_batch_lines: int = 50_000
     max_batch_bytes: int = 200 * MEBIBYTE
+    map_concurrency: int = 5
     max_upload_bytes: int = 8 * 1024 * MEBIBYTE
     max_part_bytes: int = 4 * MEBIBYTE
 

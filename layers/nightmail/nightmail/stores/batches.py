@@ -12,7 +12,7 @@ from nightmail.errors import NotFound
 from nightmail.stores.table import ABSENT, Condition, Key, Put, Table
 
 IDEMPOTENCY_SECONDS = 24 * 3600
-_PREFIX = "BATCH#"
+PREFIX = "BATCH#"
 
 
 class Idempotency(BaseModel):
@@ -25,7 +25,7 @@ class Idempotency(BaseModel):
 
 
 def _key(owner: str, batch_id: str) -> Key:
-    return Key(f"OWNER#{owner}", f"{_PREFIX}{batch_id}")
+    return Key(f"OWNER#{owner}", f"{PREFIX}{batch_id}")
 
 
 def _idempotency_key(owner: str, key: str) -> Key:
@@ -38,10 +38,15 @@ class BatchStore:
 
     def get(self, owner: str, batch_id: str) -> Batch:
         """Raises NotFound for an unknown id and for another owner's alike."""
-        item = self._table.get(_key(owner, batch_id))
-        if item is None:
+        batch = self.find(owner, batch_id)
+        if batch is None:
             raise NotFound(f"No batch found with id '{batch_id}'.", param="batch_id")
-        return Batch.model_validate(item)
+        return batch
+
+    def find(self, owner: str, batch_id: str) -> Batch | None:
+        """The batch, or None where the owner has no such."""
+        item = self._table.get(_key(owner, batch_id))
+        return Batch.model_validate(item) if item else None
 
     def create(self, batch: Batch) -> None:
         """Raises WriteConflict where the id is taken."""
@@ -85,8 +90,8 @@ class BatchStore:
         """Newest first; `after` is the id of the last batch of the page before."""
         items = self._table.query(
             f"OWNER#{owner}",
-            _PREFIX,
-            after=f"{_PREFIX}{after}" if after else None,
+            PREFIX,
+            after=f"{PREFIX}{after}" if after else None,
             newest_first=True,
             page=100,
         )

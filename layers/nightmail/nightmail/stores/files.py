@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nightmail.errors import NotFound
 from nightmail.file import StoredFile
-from nightmail.stores.table import PRESENT, Item, Key, Table
+from nightmail.stores.table import ABSENT, Condition, Item, Key, Put, Table
 
 PREFIX = "FILE#"
 
@@ -17,6 +17,11 @@ def _key(owner: str, file_id: str) -> Key:
 
 def _item(file: StoredFile) -> Item:
     return {**file.model_dump(mode="json"), "delete_at": file.expires_at}
+
+
+def first_write(file: StoredFile) -> Put:
+    """The write that makes a new file, for a transaction with others."""
+    return Put(_key(file.owner, file.id), _item(file), ABSENT)
 
 
 class FileStore:
@@ -35,16 +40,28 @@ class FileStore:
         """Write it; the same file written again is the same file."""
         self._table.put(_key(file.owner, file.id), _item(file))
 
-    def replace(self, file: StoredFile) -> None:
-        """Write a changed file. Raises WriteConflict where it was deleted meanwhile."""
-        self._table.put(_key(file.owner, file.id), _item(file), PRESENT)
+    def replace(self, file: StoredFile) -> StoredFile:
+        """Write a changed file; answers it with its new version.
+
+        Raises WriteConflict where it was changed or deleted since it was read.
+        """
+        replaced = file.model_copy(update={"version": file.version + 1})
+        unchanged = Condition("#version = :version", {"version": file.version})
+        self._table.put(_key(file.owner, file.id), _item(replaced), unchanged)
+        return replaced
 
     def delete(self, owner: str, file_id: str) -> None:
         """Remove the record; its objects follow by the table's stream."""
         self._table.delete(_key(owner, file_id))
 
     def list(
-        self, owner: str, now: int, *, after: str | None = None, newest_first: bool = True
+        self,
+        owner: str,
+        now: int,
+        *,
+        after: str | None = None,
+        newest_first: bool = True,
+        page: int = 1000,
     ) -> Iterator[StoredFile]:
         """In order of creation; `after` is the id of the last file of the page before."""
         items = self._table.query(
@@ -52,6 +69,7 @@ class FileStore:
             PREFIX,
             after=f"{PREFIX}{after}" if after else None,
             newest_first=newest_first,
+            page=page,
         )
         files = (StoredFile.model_validate(item) for item in items)
         return (file for file in files if not file.is_expired(now))

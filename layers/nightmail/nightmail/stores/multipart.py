@@ -63,9 +63,26 @@ class MultipartWriter:
             self._upload_part(bytes(self._buffer[:PART_BYTES]))
             del self._buffer[:PART_BYTES]
 
+    def append(self, segment: Segment) -> None:
+        """Add an object of 5 MB to 5 GB without reading it; only the last may be smaller.
+
+        Not together with `write`. Raises NotFound where it is gone.
+        """
+        with bucket_errors(segment.key):
+            upload_id = self._begun()
+            answer = self._client.upload_part_copy(
+                Bucket=self._bucket,
+                Key=self._state.key,
+                UploadId=upload_id,
+                PartNumber=len(self._state.etags) + 1,
+                CopySource={"Bucket": self._bucket, "Key": segment.key},
+            )
+        self._state.etags.append(answer["CopyPartResult"]["ETag"])
+        self._state.size += segment.size
+
     def suspend(self) -> Suspended:
         """Leave everything in the bucket, and what is needed to go on."""
-        tail_key = f"{self._state.key}.tail-{self._state.size}"
+        tail_key = f"work/tails/{self._state.key}.{self._state.size}"
         with bucket_errors(tail_key):
             self._client.put_object(Bucket=self._bucket, Key=tail_key, Body=bytes(self._buffer))
         return self._state.model_copy(update={"tail_key": tail_key}, deep=True)
@@ -97,34 +114,40 @@ class MultipartWriter:
 
     def _upload_part(self, part: bytes) -> None:
         with bucket_errors(self._state.key):
-            upload_id = self._state.upload_id or self._begin()
             answer = self._client.upload_part(
                 Bucket=self._bucket,
                 Key=self._state.key,
-                UploadId=upload_id,
+                UploadId=self._begun(),
                 PartNumber=len(self._state.etags) + 1,
                 Body=part,
             )
-        self._state.upload_id = upload_id
         self._state.etags.append(answer["ETag"])
 
-    def _begin(self) -> str:
-        return self._client.create_multipart_upload(
-            Bucket=self._bucket, Key=self._state.key, ContentType=self._state.content_type
-        )["UploadId"]
+    def _begun(self) -> str:
+        """The id of S3's multipart upload, which begins with the first part."""
+        if self._state.upload_id is None:
+            self._state.upload_id = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=self._state.key, ContentType=self._state.content_type
+            )["UploadId"]
+        return self._state.upload_id
 
     def _complete_upload(self, upload_id: str) -> None:
+        try:
+            self._upload_rest(upload_id)
+        except NotFound:  # completed by a run that died before it could say so?
+            head = self._client.head_object(Bucket=self._bucket, Key=self._state.key)
+            if head["ContentLength"] != self._state.size:
+                raise
+
+    def _upload_rest(self, upload_id: str) -> None:
         if self._buffer:
             self._upload_part(bytes(self._buffer))
             self._buffer.clear()
         parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(self._state.etags, 1)]
-        try:
-            with bucket_errors(self._state.key):
-                self._client.complete_multipart_upload(
-                    Bucket=self._bucket,
-                    Key=self._state.key,
-                    UploadId=upload_id,
-                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
-                )
-        except NotFound:  # completed by a run that died before it could say so
-            self._client.head_object(Bucket=self._bucket, Key=self._state.key)
+        with bucket_errors(self._state.key):
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._state.key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+            )

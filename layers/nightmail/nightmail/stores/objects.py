@@ -5,10 +5,15 @@ Nothing here holds more of an object in memory than a chunk (reading) or a part 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from boto3.s3.transfer import TransferConfig
+
+from nightmail.errors import StorageUnavailable
 from nightmail.file import Segment
 from nightmail.stores.bucket_errors import bucket_errors
 from nightmail.stores.multipart import MultipartWriter, Suspended
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1024 * 1024
 _DELETES_A_CALL = 1000
+# One call copies up to 5 GB (Amazon S3 API reference, CopyObject); more goes in parts.
+_COPYING = TransferConfig(multipart_threshold=2**30, multipart_chunksize=2**30, use_threads=False)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ class ObjectStore:
             )
         return Segment(key=key, size=len(body))
 
+    def put_if_absent(self, key: str, body: bytes) -> None:
+        """A small object, whole. Raises WriteConflict where there is one of this name."""
+        with bucket_errors(key):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
+
     def stat(self, key: str) -> Stat:
         """Raises NotFound."""
         with bucket_errors(key):
@@ -58,10 +70,12 @@ class ObjectStore:
         for start in range(0, len(keys), _DELETES_A_CALL):
             some = keys[start : start + _DELETES_A_CALL]
             with bucket_errors(some[0]):
-                self._client.delete_objects(
+                answer = self._client.delete_objects(
                     Bucket=self._bucket,
                     Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
                 )
+            if answer.get("Errors"):  # S3 answers 200 for those that it could not delete, too
+                raise StorageUnavailable("The bucket could not delete some objects; try again.")
 
     def segments(self, prefix: str) -> Iterator[Segment]:
         """Every object under `prefix`, in order of its key."""
@@ -72,17 +86,18 @@ class ObjectStore:
                     yield Segment(key=entry["Key"], size=entry["Size"])
 
     def copy(self, source: str, target: str, *, if_match: str | None = None) -> Segment:
-        """Copy an object of up to 5 GB within the bucket.
+        """Copy an object of any size within the bucket; its tags stay behind.
 
         Raises NotFound, or WriteConflict where `if_match` is not its ETag.
         """
         condition = {"CopySourceIfMatch": if_match} if if_match else {}
         with bucket_errors(source):
-            self._client.copy_object(
-                Bucket=self._bucket,
-                Key=target,
-                CopySource={"Bucket": self._bucket, "Key": source},
-                **condition,  # type: ignore[arg-type]
+            self._client.copy(
+                {"Bucket": self._bucket, "Key": source},
+                self._bucket,
+                target,
+                ExtraArgs={"TaggingDirective": "REPLACE", **condition},
+                Config=_COPYING,
             )
         return Segment(key=target, size=self.stat(target).size)
 
@@ -95,11 +110,19 @@ class ObjectStore:
             yield from self._segment(segment, start)
             start = 0
 
+    def md5(self, segments: Sequence[Segment]) -> str:
+        """The MD5 of their bytes, hexadecimal."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for chunk in self.chunks(segments):
+            digest.update(chunk)
+        return digest.hexdigest()
+
     def _segment(self, segment: Segment, start: int) -> Iterator[bytes]:
         span = {"Range": f"bytes={start}-"} if start else {}
         with bucket_errors(segment.key):
             answer = self._client.get_object(Bucket=self._bucket, Key=segment.key, **span)  # type: ignore[arg-type]
-            yield from answer["Body"].iter_chunks(CHUNK_BYTES)
+            with closing(answer["Body"]) as body:  # a reader that stops early frees the connection
+                yield from body.iter_chunks(CHUNK_BYTES)
 
     def writer(self, key: str, content_type: str = "application/octet-stream") -> MultipartWriter:
         """Write an object of any size as a stream."""
@@ -109,14 +132,15 @@ class ObjectStore:
         """Go on writing where `MultipartWriter.suspend` stopped."""
         return MultipartWriter.resume(self._client, self._bucket, suspended)
 
-    def presign_get(self, key: str, seconds: int, *, filename: str | None = None) -> str:
-        """A URL that reads the object without a key of ours."""
-        download = (
-            {"ResponseContentDisposition": f'attachment; filename="{filename}"'} if filename else {}
-        )
+    def presign_get(self, key: str, seconds: int, *, disposition: str) -> str:
+        """A URL that reads the object without a key of ours, with `disposition` as its header."""
         return self._client.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self._bucket, "Key": key, **download},
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentDisposition": disposition,
+            },
             ExpiresIn=seconds,
         )
 

@@ -22,7 +22,9 @@ Item = dict[str, Any]
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
-_CONFLICTS = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException"})
+_CONFLICTS = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
+_CANCELLED_BY_CONFLICT = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+_MAX_SORT_KEY_BYTES = 1024  # DynamoDB refuses a longer one as an error
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,19 @@ def _storage_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] in _CONFLICTS:
+        if _is_conflict(error):
             raise WriteConflict("Somebody else wrote this first; read it again.") from error
         raise StorageUnavailable("The table did not answer; try again.") from error
     except BotoCoreError as error:
         raise StorageUnavailable("The table did not answer; try again.") from error
+
+
+def _is_conflict(error: ClientError) -> bool:
+    """A transaction is cancelled by conflicts, but by throttling too."""
+    reasons = error.response.get("CancellationReasons", [])
+    return error.response["Error"]["Code"] in _CONFLICTS or any(
+        reason.get("Code") in _CANCELLED_BY_CONFLICT for reason in reasons
+    )
 
 
 class Table:
@@ -98,6 +108,8 @@ class Table:
 
     def get(self, key: Key) -> Item | None:
         """The item, or None."""
+        if len(key.sk.encode()) > _MAX_SORT_KEY_BYTES:
+            return None
         with _storage_errors():
             answer = self._client.get_item(
                 TableName=self._name, Key=_to_attributes(vars(key)), ConsistentRead=True
@@ -140,7 +152,8 @@ class Table:
         """
         start: dict[str, Any] = {}
         if after:
-            start = {"ExclusiveStartKey": _to_attributes({"pk": pk, "sk": after})}
+            behind = after.encode()[:_MAX_SORT_KEY_BYTES].decode(errors="ignore")
+            start = {"ExclusiveStartKey": _to_attributes({"pk": pk, "sk": behind})}
         while True:
             with _storage_errors():
                 answer = self._client.query(

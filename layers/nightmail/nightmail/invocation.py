@@ -1,0 +1,51 @@
+"""What a function learns from its invocation: how long it may work, and whose work its log is about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from nightmail.payloads import BatchTask, StepResult
+from nightmail.telemetry import logger
+
+# A step stops early enough to save what it has: a quarter of its time, at most a minute.
+_SAVING_SHARE = 0.25
+_SAVING_SECONDS_AT_MOST = 60.0
+# AWS ends a function at its time-out; whoever holds a lease is gone a little later.
+_AFTERLIFE_SECONDS = 5
+
+
+class Context(Protocol):
+    """What the functions use of AWS's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def time_is_up(context: Context) -> Callable[[], bool]:
+    """A question to ask now and then: whether it is time to save and stop."""
+    seconds = context.get_remaining_time_in_millis() / 1000
+    until = time.monotonic() + seconds - min(_SAVING_SHARE * seconds, _SAVING_SECONDS_AT_MOST)
+    return lambda: time.monotonic() >= until
+
+
+def lease_seconds(context: Context) -> int:
+    """How long a lease has to last so that it outlives this invocation."""
+    return context.get_remaining_time_in_millis() // 1000 + _AFTERLIFE_SECONDS
+
+
+def log_about(task: BatchTask, context: Context) -> None:
+    """Every line of the log from here on carries these ids."""
+    logger.append_keys(
+        request_id=context.aws_request_id,
+        batch_id=task.batch_id,
+        shard=getattr(task, "shard", None),
+    )
+
+
+def answer(result: StepResult) -> dict[str, object]:
+    """What the state machine gets."""
+    logger.info("step done", extra={"next": result.next, "wait_seconds": result.wait_seconds})
+    return result.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""Who answers. An adapter translates and decides nothing: no retry, no sleep, no polling."""

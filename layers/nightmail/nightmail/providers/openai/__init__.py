@@ -1,0 +1,1 @@
+"""OpenAI, and whoever offers its Files and Batches API at another base URL."""

@@ -1,0 +1,122 @@
+"""Pure converters between our values and OpenAI's batch format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from nightmail.batch import BatchError, Usage
+from nightmail.lines import Line
+from nightmail.outcome import Kind, Outcome
+from nightmail.providers.base import Phase, Progress
+from nightmail.shard import Ending
+
+ENDINGS = {
+    "completed": Ending.COMPLETED,
+    "failed": Ending.FAILED,
+    "expired": Ending.EXPIRED,
+    "cancelled": Ending.CANCELLED,
+}
+_SUCCESS = range(200, 300)
+
+
+def to_line(line: Line, model: str) -> bytes:
+    """A line of the provider's input file: the line number is its custom_id."""
+    request = {
+        "custom_id": str(line.number),
+        "method": "POST",
+        "url": line.url,
+        "body": {**line.body, "model": model},
+    }
+    return orjson.dumps(request) + b"\n"
+
+
+def to_progress(batch: dict[str, Any]) -> Progress:
+    """OpenAI's batch object; an empty file id means none, as OpenAI has been seen to send."""
+    status = str(batch.get("status"))
+    ending = ENDINGS.get(status)
+    counts = _mapping(batch.get("request_counts"))
+    outputs = [batch.get("output_file_id"), batch.get("error_file_id")]
+    return Progress(
+        phase=Phase.ENDED if ending else Phase.RUNNING,
+        status=status,
+        ending=ending,
+        total=_count(counts.get("total")),
+        completed=_count(counts.get("completed")),
+        failed=_count(counts.get("failed")),
+        output_ids=[str(output) for output in outputs if output],
+        errors=[_to_error(entry) for entry in _entries(batch.get("errors"))],
+    )
+
+
+def to_outcome(content: bytes, provider: str, public_model: str) -> tuple[Outcome, Usage] | None:
+    """One line of a result file, or None for garbage.
+
+    A success is an `error` of null and a status of 2xx, whichever file it lies in.
+    """
+    entry = _object(content)
+    custom_id = str(entry.get("custom_id"))
+    if not custom_id.isascii() or not custom_id.isdigit():
+        return None
+    number, response = int(custom_id), entry.get("response")
+    if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
+        return _failed(number, entry), Usage()
+    status = _count(response.get("status_code"))
+    if status not in _SUCCESS or entry.get("error"):
+        return Outcome(number, Kind.REFUSED, response=response), Usage()
+    body = response["body"]
+    details = {"provider": provider, "model": body.get("model")}
+    renamed = {**response, "body": {**body, "model": public_model}}
+    return Outcome(number, Kind.ANSWERED, response=renamed, details=details), to_usage(body)
+
+
+def to_usage(body: dict[str, Any]) -> Usage:
+    """Tokens of an answer, in chat's words or those of the Responses API."""
+    usage = _mapping(body.get("usage"))
+    read = _mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    written = _mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
+    return Usage(
+        input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        cached_tokens=_count(read.get("cached_tokens")),
+        output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+        reasoning_tokens=_count(written.get("reasoning_tokens")),
+    )
+
+
+def _failed(number: int, entry: dict[str, Any]) -> Outcome:
+    error = _mapping(entry.get("error"))
+    code = str(error.get("code") or "provider_error")
+    message = str(error.get("message") or "The provider gave no answer and no reason.")
+    return Outcome(number, Kind.FAILED, error={"code": code, "message": message})
+
+
+def _to_error(entry: Any) -> BatchError:
+    error = _mapping(entry)
+    line = error.get("line")
+    return BatchError(
+        code=str(error.get("code") or "provider_error"),
+        message=str(error.get("message") or "The provider gave no reason."),
+        param=str(error["param"]) if error.get("param") else None,
+        line=line if isinstance(line, int) else None,
+    )
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        return _mapping(orjson.loads(content))
+    except orjson.JSONDecodeError:
+        return {}
+
+
+def _entries(errors: Any) -> list[Any]:
+    entries = _mapping(errors).get("data")
+    return entries if isinstance(entries, list) else []
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,21 @@
+"""Which providers have a native lane here, and how one is made."""
+
+from __future__ import annotations
+
+from nightmail.providers.base import BatchProvider, Limits
+from nightmail.providers.openai.provider import OpenAIProvider, open_client
+from nightmail.shard import Deployment
+
+NATIVE = frozenset({"openai"})
+
+
+def has_native_lane(provider: str) -> bool:
+    return provider in NATIVE
+
+
+def open_provider(deployment: Deployment, key: str | None) -> BatchProvider:
+    """The native lane of `deployment`; its provider is one of NATIVE."""
+    return OpenAIProvider(deployment, open_client(deployment, key))
+
+
+__all__ = ["BatchProvider", "Limits", "has_native_lane", "open_provider"]

@@ -1,0 +1,53 @@
+"""State FailBatch: record why a batch failed, and deliver what there is of it.
+
+It also runs when an execution failed, timed out or was aborted, whatever the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nightmail.batch import Batch, BatchError, BatchStatus
+from nightmail.errors import NotFound
+from nightmail.payloads import BatchTask, Next, StepResult
+from nightmail.shard import Shard
+from nightmail.steps.abandon_shards import abandon_shards
+from nightmail.steps.again import Clock, TimeIsUp
+from nightmail.steps.finalize_batch import close
+from nightmail.steps.result_files import write_result_files
+from nightmail.steps.submit_shard import ProviderOf
+from nightmail.stores.stores import Stores
+
+MAX_ERRORS = 100
+_UNKNOWN = BatchError(
+    code="internal_error",
+    message="The gateway could not finish this batch. Its operator finds the reason in the log.",
+)
+
+
+def fail_batch(
+    task: BatchTask, stores: Stores, provider_of: ProviderOf, clock: Clock, time_is_up: TimeIsUp
+) -> StepResult:
+    """Where to go next: MORE or FAILED; DONE where there is nothing left to fail."""
+    try:
+        batch = stores.batches.get(task.owner, task.batch_id)
+    except NotFound:
+        return StepResult(next=Next.DONE)
+    if batch.status.is_final:
+        return StepResult(next=Next.DONE)
+    if not batch.shards:
+        errors = _errors(batch, [])
+        stores.batches.save(batch.move_to(BatchStatus.FAILED, clock(), errors=errors))
+        return StepResult(next=Next.FAILED)
+    shards = abandon_shards(batch, stores, provider_of)
+    written = write_result_files(batch, shards, stores, clock, time_is_up)
+    if written is None:
+        return StepResult(next=Next.MORE)
+    failed = close(batch, BatchStatus.FAILED, written, shards, clock())
+    stores.batches.save(failed.model_copy(update={"errors": _errors(batch, shards)}))
+    return StepResult(next=Next.FAILED)
+
+
+def _errors(batch: Batch, shards: Sequence[Shard]) -> list[BatchError]:
+    found = batch.errors or [error for shard in shards for error in shard.errors]
+    return found[:MAX_ERRORS] or [_UNKNOWN]

@@ -1,0 +1,18 @@
+"""All stores together, as the steps take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nightmail.stores.batches import BatchStore
+from nightmail.stores.files import FileStore
+from nightmail.stores.objects import ObjectStore
+from nightmail.stores.shards import ShardStore
+
+
+@dataclass(frozen=True)
+class Stores:
+    batches: BatchStore
+    shards: ShardStore
+    files: FileStore
+    objects: ObjectStore

@@ -1,0 +1,80 @@
+"""`python -m local start|stop|status`: the local cloud from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from local import cloud
+from local.build import ROOT
+
+
+def main() -> int:
+    options = _options()
+    actions = {"start": _start, "stop": _stop, "status": _status}
+    return actions[options.action](options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("action", choices=["start", "stop", "status"])
+    parser.add_argument("--port", type=int, default=4000, help="where the gateway answers")
+    parser.add_argument("--config", type=Path, help="a config.yaml of yours")
+    parser.add_argument("--state", type=Path, default=ROOT / ".local", help="where its files lie")
+    return parser.parse_args()
+
+
+def _start(options: argparse.Namespace) -> int:
+    running = cloud.running_variables(options.state)
+    if running is not None:
+        return _found(running, options)
+    settings = cloud.Settings(
+        state=options.state, port=options.port, config=options.config or cloud.DEFAULT_CONFIG
+    )
+    try:
+        started = cloud.start(settings)
+    except cloud.StartFailed as error:
+        print(f"The local cloud did not start. {error}", file=sys.stderr)
+        return 1
+    for name in started.missing:
+        print(f"{name} is not set in this shell; models that need it will say so.")
+    _tell(started.variables, options.state)
+    return 0
+
+
+def _found(running: dict[str, str], options: argparse.Namespace) -> int:
+    if options.config is not None or f":{options.port}/" not in running["OPENAI_BASE_URL"]:
+        print(
+            f"A local cloud already runs at {running['OPENAI_BASE_URL']}. To change its config or "
+            "port, end it first: make stop",
+            file=sys.stderr,
+        )
+        return 1
+    _tell(running, options.state)
+    return 0
+
+
+def _tell(variables: dict[str, str], state: Path) -> None:
+    print(f"OPENAI_BASE_URL={variables['OPENAI_BASE_URL']}")
+    print(f"OPENAI_API_KEY={variables['OPENAI_API_KEY']}")
+    place = state.relative_to(Path.cwd()) if state.is_relative_to(Path.cwd()) else state
+    print(f"For a shell: set -a; . {place}/env")
+
+
+def _stop(options: argparse.Namespace) -> int:
+    print("Stopped." if cloud.stop(options.state) else "No local cloud was running.")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    running = cloud.running_variables(options.state)
+    if running is None:
+        print("No local cloud is running.")
+        return 1
+    _tell(running, options.state)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

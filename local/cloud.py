@@ -1,0 +1,221 @@
+"""Start, find and stop a whole local cloud: emulator, simulator, and the template deployed.
+
+Nothing outlives a stop but the keys and the installed packages: files and batches are kept in
+memory. Everything lies in one state folder (`.local/`), so that several clouds can run side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import shlex
+import shutil
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local import emulator, processes
+from local.build import ROOT, BuildFailed
+from local.deploy import DeployFailed, Stack, deploy
+from local.provider_config import ConfigRefused, Keys, ProviderConfig
+
+DEFAULT_CONFIG = Path(__file__).parent / "config.yaml"
+CONFIG_KEY = "config/config.yaml"
+PROCESSES = ("launcher", "simulator")
+SIMULATOR_KEY = "sk-simulated-provider"
+
+
+class StartFailed(Exception):
+    """The cloud did not start, and nothing of it runs; the text says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to start a cloud.
+
+    `cache` keeps installed packages for all clouds; `wait_scale` shortens Step Functions' waits;
+    `variables` is where the config's os.environ/NAME are looked up.
+    """
+
+    state: Path = ROOT / ".local"
+    cache: Path = ROOT / ".local" / "build"
+    port: int = 4000
+    config: Path = DEFAULT_CONFIG
+    stack: str = "nightmail"
+    wait_scale: float = 1
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running local cloud."""
+
+    settings: Settings
+    emulator: emulator.Emulator
+    stack: Stack
+    keys: Keys
+    simulator_url: str
+    missing: list[str]
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.emulator.front_url}/v1"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """All that the openai client, the AWS CLI and boto3 need."""
+        return {
+            "OPENAI_BASE_URL": self.base_url,
+            "OPENAI_API_KEY": self.keys.master,
+            "NIGHTMAIL_SECOND_KEY": self.keys.second,
+            "NIGHTMAIL_SIMULATOR_URL": self.simulator_url,
+            "NIGHTMAIL_STACK": self.stack.name,
+            **self.emulator.variables,
+        }
+
+
+def start(settings: Settings) -> Cloud:
+    """Start a cloud and wait until it answers. Raises StartFailed and leaves nothing running."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        config = ProviderConfig.read(settings.config)
+        _claim(settings.port)
+        cloud = _start(settings, config)
+        _await_answer(cloud)
+    except (BuildFailed, ConfigRefused, DeployFailed, processes.NotStarted) as error:
+        stop(settings.state)
+        raise StartFailed(str(error)) from error
+    except BaseException:
+        stop(settings.state)
+        raise
+    _write_files(cloud)
+    return cloud
+
+
+def stop(state: Path) -> bool:
+    """End exactly what a start has left in this state folder; whether there was anything."""
+    running = processes.remembered(state)
+    for process in running:
+        process.stop()
+    for name in ("pids.json", "env", "sam-env.json"):
+        (state / name).unlink(missing_ok=True)
+    shutil.rmtree(state / "tmp", ignore_errors=True)
+    return bool(running)
+
+
+def running_variables(state: Path) -> dict[str, str] | None:
+    """What a running cloud wrote to its `env` file; None if there is none."""
+    if len(processes.remembered(state)) < len(PROCESSES) or not (state / "env").exists():
+        return None
+    lines = (state / "env").read_text().splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {name: shlex.split(value)[0] for name, _, value in pairs}
+
+
+def _claim(port: int) -> None:
+    if processes.is_taken(port):
+        raise StartFailed(f"Port {port} is taken. Choose another one: make local PORT=4100")
+
+
+def _start(settings: Settings, config: ProviderConfig) -> Cloud:
+    simulator_port = processes.free_port()
+    simulator = processes.spawn("simulator", ["--port", str(simulator_port)], settings.state)
+    processes.remember([simulator], settings.state)
+    cloud = emulator.start(settings.state, settings.cache, settings.port, settings.wait_scale)
+    processes.remember([cloud.process, simulator], settings.state)
+    simulator_url = f"http://127.0.0.1:{simulator_port}"
+    processes.wait_until_ready(simulator, f"{simulator_url}/_control/health")
+    session = cloud.session()
+    stack = deploy(ROOT / "template.yaml", settings.stack, session, _parameters(), settings.cache)
+    variables = {
+        **settings.variables,
+        "NIGHTMAIL_SIMULATOR_URL": f"{simulator_url}/v1",
+        "NIGHTMAIL_SIMULATOR_KEY": SIMULATOR_KEY,
+    }
+    keys = _keys(settings.state, config.master_key(variables))
+    secret = config.secret(keys, variables)
+    session.client("secretsmanager").put_secret_value(
+        SecretId=stack.outputs["SecretName"], SecretString=secret
+    )
+    session.client("s3").put_object(
+        Bucket=stack.outputs["BucketName"], Key=CONFIG_KEY, Body=config.text.encode()
+    )
+    cloud.lead_to(stack.outputs["ApiId"])
+    return Cloud(settings, cloud, stack, keys, simulator_url, config.missing(variables))
+
+
+def _parameters() -> dict[str, str]:
+    """The template's parameters: samconfig's local section, and the host's processor."""
+    file = ROOT / "samconfig.toml"
+    section: Any = tomllib.loads(file.read_text()) if file.exists() else {}
+    for name in ("local", "deploy", "parameters"):
+        section = section.get(name, {})
+    written = section.get("parameter_overrides", [])
+    pairs = shlex.split(written) if isinstance(written, str) else written
+    parameters = dict(pair.split("=", 1) for pair in pairs)
+    machine = platform.machine().lower()
+    architecture = "arm64" if machine in {"arm64", "aarch64"} else "x86_64"
+    return {**parameters, "Architecture": architecture}
+
+
+def _keys(state: Path, master: str | None) -> Keys:
+    """The keys, the same at every start; the config's master key goes before the kept one."""
+    file = state / "keys.json"
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    keys = Keys(
+        master=master or kept.get("master") or f"sk-{secrets.token_urlsafe(24)}",
+        second=kept.get("second") or f"sk-{secrets.token_urlsafe(24)}",
+    )
+    if master is None:
+        kept["master"] = keys.master
+    file.write_text(json.dumps({**kept, "second": keys.second}))
+    file.chmod(0o600)
+    return keys
+
+
+def _await_answer(cloud: Cloud) -> None:
+    """Make sure that every function starts, and that a request with the key is answered."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        names = cloud.stack.functions
+        for name, error in zip(
+            names, pool.map(cloud.emulator.initialise, names.values()), strict=True
+        ):
+            if error:
+                raise StartFailed(f"{name} does not start: {error}")
+    answer = httpx.get(
+        f"{cloud.base_url}/models",
+        headers={"Authorization": f"Bearer {cloud.keys.master}"},
+        timeout=30,
+        trust_env=False,
+    )
+    if answer.status_code != httpx.codes.OK:
+        raise StartFailed(f"GET /v1/models answers {answer.status_code}: {answer.text[:300]}")
+
+
+def _write_files(cloud: Cloud) -> None:
+    state = cloud.settings.state
+    lines = [f"{name}={shlex.quote(value)}" for name, value in cloud.variables.items()]
+    file = state / "env"
+    file.touch(mode=0o600)
+    file.write_text("\n".join(lines) + "\n")
+    (state / "sam-env.json").write_text(json.dumps(_container_variables(cloud), indent=2))
+
+
+def _container_variables(cloud: Cloud) -> dict[str, dict[str, str]]:
+    """The functions' variables for `sam local invoke -n`, seen from a container."""
+    client = cloud.emulator.session().client("lambda")
+    port = cloud.emulator.endpoint_url.rpartition(":")[2]
+    endpoint = {"AWS_ENDPOINT_URL": f"http://{emulator.CONTAINER_GATEWAY}:{port}"}
+    variables = {}
+    for logical_id, name in cloud.stack.functions.items():
+        configuration = client.get_function_configuration(FunctionName=name)
+        own = configuration.get("Environment", {}).get("Variables", {})
+        variables[logical_id] = {**own, **endpoint}
+    return variables

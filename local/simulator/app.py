@@ -1,0 +1,63 @@
+"""The simulator as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from local.simulator import batches_api, control, files_api, models_api
+from local.simulator.errors import ApiError
+from local.simulator.requests import error_response
+from local.simulator.simulator import Simulator
+from local.simulator.traffic import Traffic
+
+
+def create_app(log_file: Path | None = None) -> Starlette:
+    """A new simulator, with no files, no batches and no faults.
+
+    It answers with and without the prefix `/v1`. With `log_file` each call is also written there
+    as a line of JSON when it is over. Its files are gone when the application shuts down.
+    """
+    simulator = Simulator(log_file)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await simulator.close()
+
+    handlers: dict[type[Exception] | int, ExceptionHandler] = {
+        ApiError: _refuse,
+        HTTPException: _no_route,
+    }
+    app = Starlette(
+        routes=[
+            *files_api.ROUTES,
+            *batches_api.ROUTES,
+            *models_api.ROUTES,
+            *control.ROUTES,
+        ],
+        middleware=[Middleware(Traffic, simulator)],
+        exception_handlers=handlers,
+        lifespan=lifespan,
+    )
+    app.state.simulator = simulator
+    return app
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_response(error)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"Invalid URL ({request.method} {request.url.path})"
+    return error_response(ApiError(error.status_code, message))

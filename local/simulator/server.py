@@ -1,0 +1,57 @@
+"""The simulator on a real socket: in this process, or in a thread of a test's."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from local.simulator.app import create_app
+from local.simulator.client import SimulatorClient
+
+
+class DroppableProtocol(H11Protocol):
+    """Lets an application close its connection instead of answering, which ASGI has no word for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "close_connection": transport.close}
+
+
+def create_server(host: str, port: int, log_file: Path | None = None) -> uvicorn.Server:
+    config = uvicorn.Config(
+        create_app(log_file),
+        host=host,
+        port=port,
+        http=DroppableProtocol,
+        log_level="warning",
+        access_log=False,
+        # Calls that are on hold have nobody left to release them.
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def running_simulator() -> Iterator[SimulatorClient]:
+    """A simulator on a free port of the loopback address, for as long as the block lasts."""
+    # asyncio sends without delay only on sockets that name their protocol.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        host, port = listener.getsockname()[:2]
+        server = create_server(host, port)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            with SimulatorClient(f"http://{host}:{port}") as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()

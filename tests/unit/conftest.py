@@ -1,0 +1,90 @@
+"""AWS within the process: a table and a bucket of moto's, and the stores that `wiring` makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+from nightmail import wiring
+from nightmail.stores.batches import BatchStore
+from nightmail.stores.files import FileStore
+from nightmail.stores.objects import ObjectStore
+from nightmail.stores.shards import ShardStore
+from nightmail.stores.table import Table
+from nightmail.stores.uploads import UploadStore
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "TABLE_NAME": "nightmail-table",
+    "BUCKET_NAME": "nightmail-bucket",
+    "SECRET_NAME": "nightmail-secret",
+}
+
+
+def forget_wiring() -> None:
+    """What `wiring` made before belongs to another test's AWS."""
+    for maker in vars(wiring).values():
+        if callable(getattr(maker, "cache_clear", None)) and maker.__module__ == wiring.__name__:
+            maker.cache_clear()
+
+
+def _create_table() -> None:
+    boto3.client("dynamodb").create_table(
+        TableName=ENVIRONMENT["TABLE_NAME"],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Moto in place of AWS, with the functions' environment, an empty table and an empty bucket."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        _create_table()
+        boto3.client("s3").create_bucket(Bucket=ENVIRONMENT["BUCKET_NAME"])
+        forget_wiring()
+        yield
+        forget_wiring()
+
+
+@pytest.fixture
+def table(aws: None) -> Table:
+    return wiring.table()
+
+
+@pytest.fixture
+def objects(aws: None) -> ObjectStore:
+    return wiring.objects()
+
+
+@pytest.fixture
+def files(aws: None) -> FileStore:
+    return wiring.files()
+
+
+@pytest.fixture
+def uploads(aws: None) -> UploadStore:
+    return wiring.uploads()
+
+
+@pytest.fixture
+def batches(aws: None) -> BatchStore:
+    return wiring.batches()
+
+
+@pytest.fixture
+def shards(aws: None) -> ShardStore:
+    return wiring.shards()
