@@ -196,7 +196,16 @@ def _await_answer(cloud: Cloud) -> None:
         trust_env=False,
     )
     if answer.status_code != httpx.codes.OK:
-        raise StartFailed(f"GET /v1/models answers {answer.status_code}: {answer.text[:300]}")
+        raise StartFailed(
+            f"GET /v1/models answers {answer.status_code}: {_last_error(cloud) or answer.text[:300]}"
+        )
+
+
+def _last_error(cloud: Cloud) -> str:
+    """What a function said last when it failed."""
+    log = (cloud.settings.state / emulator.FUNCTION_LOG).read_text(errors="replace")
+    errors = [line for line in log.splitlines() if "[ERROR]" in line]
+    return errors[-1][:500] if errors else ""
 
 
 def _write_files(cloud: Cloud) -> None:

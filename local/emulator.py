@@ -13,6 +13,7 @@ from local import build, processes
 
 ACCESS_KEY = "test"
 REGION = "us-east-1"
+FUNCTION_LOG = "functions.log"
 CONTAINER_GATEWAY = "172.17.0.1"
 """Where a container of Docker's default network finds its host."""
 
@@ -96,8 +97,9 @@ def start(state: Path, cache: Path, front_port: int, wait_scale: float = 1) -> E
     """
     runtime = build.runtime(cache)
     port = processes.free_port()
-    arguments = ["--port", str(port), "--front-port", str(front_port), "--runtime", str(runtime)]
-    process = processes.spawn("launcher", arguments, state, _environment(port, wait_scale))
+    ports = ["--port", str(port), "--front-port", str(front_port)]
+    files = ["--runtime", str(runtime), "--function-log", str(state / FUNCTION_LOG)]
+    process = processes.spawn("launcher", [*ports, *files], state, _environment(port, wait_scale))
     url = f"http://127.0.0.1:{port}"
     try:
         processes.wait_until_ready(process, f"{url}/_ministack/ready")

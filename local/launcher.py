@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import re
 import signal
 import socket
@@ -140,12 +141,22 @@ def _hosts() -> list[str]:
     return ["127.0.0.1", CONTAINER_GATEWAY]
 
 
+def _keep_function_log(file: Path) -> None:
+    logger = logging.getLogger("functions")
+    logger.propagate = False
+    handler = logging.FileHandler(file, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.launcher")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--front-port", type=int, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--function-log", type=Path, required=True)
     options = parser.parse_args()
+    _keep_function_log(options.function_log)
     mends.apply(sys.executable, str(options.runtime.resolve()))
     application = Emulator(app, FrontDoor(), options.front_port)
     addresses = [f"{host}:{options.port}" for host in _hosts()]

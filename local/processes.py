@@ -35,6 +35,9 @@ class Process:
 
     def is_running(self) -> bool:
         """Whether the process is there and is still the one that was started."""
+        child = _children.get(self.pid)
+        if child is not None:
+            return child.poll() is None
         return f"local.{self.name}" in _command(self.pid)
 
     def last_words(self) -> str:
@@ -79,7 +82,7 @@ def spawn(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _children.append(child)
+    _children[child.pid] = child
     return Process(name, child.pid, log)
 
 
@@ -105,13 +108,12 @@ def remembered(state: Path) -> list[Process]:
     return [process for process in processes if process.is_running()]
 
 
-# Kept, so that a child that ended is reaped and no longer counts as running.
-_children: list[subprocess.Popen[bytes]] = []
+# Only the parent can tell whether a child has ended: until it asks, the child is still listed.
+_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def _command(pid: int) -> str:
-    for child in _children:
-        child.poll()
+    """The command line of somebody else's child; empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:

@@ -43,6 +43,9 @@ class ProviderConfig:
             document = yaml.safe_load(text)
         except OSError as error:
             raise ConfigRefused(f"{path}: {error.strerror}") from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise ConfigRefused(f"{path} is not YAML: line {line}: {error.problem}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigRefused(f"{path} is not YAML: {error}") from error
         if not isinstance(document, dict):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from nightmail import wiring
-from nightmail.steps.deliver_outbox import Outbox
+from nightmail.invocation import Context, log_about
+from nightmail.payloads import BatchTask
+from nightmail.steps.deliver_outbox import deliver_outbox
 
 
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    outbox = Outbox(wiring.objects(), wiring.files(), wiring.batches(), wiring.shards())
-    detail = event["detail"]
-    return {"delivered": outbox.deliver(detail["owner"], detail["id"], wiring.now())}
+def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
+    task = BatchTask(owner=event["detail"]["owner"], batch_id=event["detail"]["id"])
+    log_about(task, context)
+    return {"delivered": deliver_outbox(task, wiring.stores(), wiring.now())}

@@ -6,11 +6,15 @@ from typing import Any
 
 from nightmail import wiring
 from nightmail.door import Drop
-from nightmail.steps.receive_inbox import Inbox
+from nightmail.invocation import Context
+from nightmail.steps.receive_inbox import receive_inbox
+from nightmail.telemetry import logger
 
 
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    inbox = Inbox(
-        wiring.objects(), wiring.files(), wiring.batches(), wiring.settings().max_batch_bytes
+def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
+    drop = Drop.of_event(event)
+    logger.append_keys(
+        request_id=context.aws_request_id, batch_id=drop.batch_id, object_key=drop.key
     )
-    return {"batch_id": inbox.receive(Drop.of_event(event), wiring.now())}
+    most_bytes = wiring.settings().max_batch_bytes
+    return {"batch_id": receive_inbox(drop, wiring.stores(), most_bytes, wiring.now())}

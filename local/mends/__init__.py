@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from local.mends import (
     api_gateway,
+    cloud_formation,
     event_sources,
     lambda_environment,
     lambda_limits,
@@ -23,6 +24,7 @@ def apply(interpreter: str, runtime: str) -> None:
     `interpreter` is the Python that runs the functions, `runtime` the folder that stands in for
     /var/runtime: AWS's runtime client and boto3, installed for that interpreter.
     """
+    cloud_formation.apply()
     lambda_environment.apply(interpreter, runtime)
     lambda_worker.apply()
     lambda_limits.apply()

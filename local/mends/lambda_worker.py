@@ -5,7 +5,7 @@ dependency goes unnoticed, and every error is a `Runtime.HandlerError` that ends
 each execution environment is `python -m awslambdaric`, spoken to by the Runtime API.
 
 Replaces: core.lambda_runtime._worker_class_for; services.lambda_svc._execute_function_warm,
-_probe_peak_memory_mb. Extends core.lambda_runtime.ProvidedWorker: _build_handler_class,
+_emit_lambda_logs, _probe_peak_memory_mb. Extends core.lambda_runtime.ProvidedWorker: _build_handler_class,
 _drain_stderr_bounded, _teardown, invoke; it reads _proc, _server, _init_error and calls
 _record_result.
 """
@@ -14,6 +14,7 @@ _record_result.
 
 from __future__ import annotations
 
+import logging
 import queue
 import shutil
 import signal
@@ -31,6 +32,10 @@ from local.mends.lambda_environment import scratch
 RESPONSE_LIMIT = 6_291_556
 """Bytes of one answer of a function: 6 MB, and 100 bytes more than a request may have."""
 
+logger = logging.getLogger("functions")
+"""What functions print, line by line, beside CloudWatch Logs."""
+
+_emit_logs = lambda_svc._emit_lambda_logs
 _worker_class_before = lambda_runtime._worker_class_for
 _invocation = threading.local()
 
@@ -157,8 +162,9 @@ class RuntimeApi:
             f"payload size ({RESPONSE_LIMIT} bytes).",
         }
         request_id = self.path.split("/")[-2]
+        # The runtime client does not survive the refusal; nobody may be handed to a dying one.
+        self.worker.kill_process()
         self.worker._record_result(self.generation, request_id, "error", error)
-        self._respond(413)  # type: ignore[attr-defined]
 
 
 def initialise(name: str) -> str | None:
@@ -198,6 +204,12 @@ def _peak_memory_mb(process: Any) -> int:
     return int(peaks[0]) // 1024 if peaks else 0
 
 
+def _log(function: dict[str, Any], request_id: str, text: str, *rest: Any, **options: Any) -> None:
+    for line in text.splitlines():
+        logger.info("%s %s", function["config"]["FunctionName"], line)
+    _emit_logs(function, request_id, text, *rest, **options)
+
+
 def _worker_class(config: dict[str, Any]) -> Any:
     if str(config.get("Runtime", "")).startswith("python"):
         return RuntimeClientWorker
@@ -207,4 +219,5 @@ def _worker_class(config: dict[str, Any]) -> Any:
 def apply() -> None:
     lambda_runtime._worker_class_for = _worker_class
     lambda_svc._execute_function_warm = lambda_svc._execute_function_provided_warm
+    lambda_svc._emit_lambda_logs = _log
     lambda_svc._probe_peak_memory_mb = lambda _: getattr(_invocation, "peak_memory_mb", 0)

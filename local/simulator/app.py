@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
@@ -36,6 +36,7 @@ def create_app(log_file: Path | None = None) -> Starlette:
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         ApiError: _refuse,
         HTTPException: _no_route,
+        ClientDisconnect: _give_up,
     }
     app = Starlette(
         routes=[
@@ -61,3 +62,8 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = f"Invalid URL ({request.method} {request.url.path})"
     return error_response(ApiError(error.status_code, message))
+
+
+async def _give_up(_: Request, __: Exception) -> Response:
+    """Nobody reads this answer to an upload that broke off; the status is nginx's word for it."""
+    return Response(status_code=499)

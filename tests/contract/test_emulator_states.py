@@ -94,7 +94,7 @@ def test_stopping_an_execution_stops_its_children(miniature: Miniature) -> None:
 
     def at_rest() -> bool:
         counts = miniature.map_runs(execution)[0]["itemCounts"]
-        return counts["running"] == 0 and counts["pending"] == 0
+        return (counts["running"], counts["pending"]) == (0, 0)
 
     await_(at_rest)
     assert miniature.map_runs(execution)[0]["itemCounts"]["succeeded"] < 200

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from typing import NoReturn
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.core.base_backend import BackendDict
+from moto.s3.exceptions import NoSuchUpload
+from moto.s3.models import MultipartDict, s3_backends
 from nightmail import wiring
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
@@ -15,6 +20,7 @@ from nightmail.stores.shards import ShardStore
 from nightmail.stores.table import Table
 from nightmail.stores.uploads import UploadStore
 
+_ACCOUNT = "123456789012"  # moto's
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -32,6 +38,19 @@ def forget_wiring() -> None:
             maker.cache_clear()
 
 
+class _Multiparts(MultipartDict):
+    """S3 knows no upload that was completed or aborted; moto would crash there."""
+
+    def __missing__(self, upload_id: str) -> NoReturn:
+        raise NoSuchUpload(upload_id)
+
+
+def _create_bucket() -> None:
+    name = ENVIRONMENT["BUCKET_NAME"]
+    boto3.client("s3").create_bucket(Bucket=name)
+    s3_backends[_ACCOUNT]["aws"].buckets[name].multiparts = _Multiparts()
+
+
 def _create_table() -> None:
     boto3.client("dynamodb").create_table(
         TableName=ENVIRONMENT["TABLE_NAME"],
@@ -47,17 +66,25 @@ def _create_table() -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def _moto() -> Iterator[None]:
+    """Making clients takes longer than a test, so a module's tests share them."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setattr(boto3, "client", cache(boto3.client))
+        yield
+
+
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Moto in place of AWS, with the functions' environment, an empty table and an empty bucket."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    with mock_aws():
-        _create_table()
-        boto3.client("s3").create_bucket(Bucket=ENVIRONMENT["BUCKET_NAME"])
-        forget_wiring()
-        yield
-        forget_wiring()
+    BackendDict.reset()
+    _create_table()
+    _create_bucket()
+    forget_wiring()
+    yield
+    forget_wiring()
 
 
 @pytest.fixture

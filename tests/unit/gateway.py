@@ -85,7 +85,7 @@ def ask(handler: Handler, event: dict[str, Any]) -> Answer:
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class LambdaContext:
     """What the functions read of AWS's context object."""
 

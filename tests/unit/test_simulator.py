@@ -8,6 +8,9 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -349,25 +352,81 @@ def test_the_log_refuses_a_field_that_calls_do_not_have(simulator: SimulatorClie
     assert "colour" in error_of(answer)["message"]
 
 
-def test_the_simulator_runs_as_a_program_and_leaves_nothing_but_its_log(tmp_path: Path) -> None:
+def test_an_upload_that_breaks_off_leaves_no_file(provider: Provider) -> None:
+    address = httpx.URL(provider.simulator.url)
+    head = (
+        "POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: 9999\r\n"
+        "content-type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+    )
+    with socket.create_connection((address.host, address.port)) as client:
+        client.sendall(head.encode())
+        provider.simulator.until_logged(path="/files")
+    provider.simulator.until_logged(disconnected="true", finished="true")
+
+    assert provider.http.get("/files").json()["data"] == []
+
+
+@dataclass(frozen=True)
+class Program:
+    simulator: SimulatorClient
+    process_id: int
+    folder: Path
+    log_file: Path
+
+    def peak_bytes(self) -> int:
+        status = Path(f"/proc/{self.process_id}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
+
+
+@contextmanager
+def running_program(folder: Path) -> Iterator[Program]:
+    """`python -m local.simulator` on a free port, with a folder of its own for temporary files."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-    folder, log_file = tmp_path / "temporary", tmp_path / "calls.jsonl"
-    folder.mkdir()
+    temporary, log_file = folder / "temporary", folder / "calls.jsonl"
+    temporary.mkdir()
     command = [sys.executable, "-m", "local.simulator", "--port", port, "--log-file", str(log_file)]
-    environment = {**os.environ, "TMPDIR": str(folder)}
-
-    with subprocess.Popen(command, env=environment) as process:
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with (
+        subprocess.Popen(command, env=environment) as process,
+        SimulatorClient(f"http://127.0.0.1:{port}") as simulator,
+    ):
         try:
-            with SimulatorClient(f"http://127.0.0.1:{port}") as simulator:
-                simulator.until_healthy()
-                body = {"model": "m", "input": "text"}
-                headers = {"authorization": "Bearer sk-test"}
-                httpx.post(f"{simulator.base_url}/moderations", json=body, headers=headers)
-            assert list(folder.iterdir())
+            simulator.until_healthy()
+            yield Program(simulator, process.pid, temporary, log_file)
         finally:
             process.terminate()
 
-    assert list(folder.iterdir()) == []
-    (logged,) = log_file.read_text().splitlines()
+
+def test_the_simulator_runs_as_a_program_and_leaves_nothing_but_its_log(tmp_path: Path) -> None:
+    body = {"model": "m", "input": "text"}
+    headers = {"authorization": "Bearer sk-test"}
+    with running_program(tmp_path) as program:
+        httpx.post(f"{program.simulator.base_url}/moderations", json=body, headers=headers)
+        assert list(program.folder.iterdir())
+
+    assert list(program.folder.iterdir()) == []
+    (logged,) = program.log_file.read_text().splitlines()
     assert json.loads(logged)["digest"] == digest(body)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_a_large_upload_and_its_download_are_not_held_in_memory(tmp_path: Path) -> None:
+    size, most = 100_000_000, 25_000_000
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(size)
+
+    with running_program(tmp_path) as program, large.open("rb") as content:
+        headers = {"authorization": "Bearer sk-test"}
+        with httpx.Client(base_url=program.simulator.base_url, headers=headers) as http:
+            http.get("/models")
+            before = program.peak_bytes()
+            form = {"purpose": "user_data"}
+            file_object = http.post("/files", data=form, files={"file": content}, timeout=60).json()
+            with http.stream("GET", f"/files/{file_object['id']}/content") as answer:
+                received = sum(len(piece) for piece in answer.iter_bytes())
+        grown = program.peak_bytes() - before
+
+    assert (file_object["bytes"], received) == (size, size)
+    assert grown < most

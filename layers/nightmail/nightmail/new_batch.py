@@ -9,7 +9,8 @@ from typing import Any
 from nightmail.batch import Batch, InboxOrigin
 from nightmail.errors import InvalidRequest
 from nightmail.file import ExpiresAfter
-from nightmail.parameters import integer, mapping, one_of, required, string
+from nightmail.new_file import expires_after
+from nightmail.parameters import mapping, one_of, required, string
 
 ENDPOINTS = (
     "/v1/chat/completions",
@@ -23,8 +24,6 @@ _MOST_PAIRS = 16
 _LONGEST_KEY = 64
 _LONGEST_VALUE = 512
 _LONGEST_NAME = 250  # of a file or a model; as UTF-8 it still fits into a key of the table
-_LEAST_SECONDS = 3600
-_MOST_SECONDS = 2_592_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,9 @@ def parse_new_batch(body: Mapping[str, Any]) -> NewBatch:
         endpoint=one_of(endpoint, "endpoint", ENDPOINTS),
         completion_window=one_of(window, "completion_window", list(WINDOW_SECONDS)),
         metadata=_metadata(body.get("metadata")),
-        output_expires_after=_expires_after(body.get("output_expires_after")),
+        output_expires_after=expires_after(
+            body.get("output_expires_after"), "output_expires_after"
+        ),
         deployment_hint=_hint(body.get("model")),
     )
 
@@ -116,17 +117,6 @@ def _metadata_key(key: str) -> str:
             code="property_name_above_max_length",
         )
     return key
-
-
-def _expires_after(value: Any) -> ExpiresAfter | None:
-    if value is None:
-        return None
-    param = "output_expires_after"
-    fields = mapping(value, param)
-    anchor = required(fields, "anchor", f"{param}.anchor")
-    seconds = required(fields, "seconds", f"{param}.seconds")
-    one_of(anchor, f"{param}.anchor", ["created_at"])
-    return ExpiresAfter(seconds=integer(seconds, f"{param}.seconds", _LEAST_SECONDS, _MOST_SECONDS))
 
 
 def _hint(value: Any) -> str | None:

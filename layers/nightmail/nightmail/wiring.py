@@ -21,7 +21,7 @@ from nightmail.config.settings import Settings
 from nightmail.providers.base import BatchProvider
 from nightmail.providers.registry import open_provider
 from nightmail.shard import Deployment
-from nightmail.steps.plan_batch import Planner, PlanLimits
+from nightmail.steps.plan_batch import PlanLimits, Planner
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.events import EventBus
 from nightmail.stores.executions import Executions

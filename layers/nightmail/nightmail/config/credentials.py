@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Mapping
 
 from nightmail.config.gateway import GatewayConfig
-from nightmail.config.references import is_reference, is_written_key, name_of
+from nightmail.config.references import fits_a_header, is_reference, is_written_key, name_of
 from nightmail.config.secret import ADMIN, StackSecret, digest_of
-from nightmail.errors import CredentialMissing
+from nightmail.errors import CredentialMissing, InvalidConfig
 
 # A child of the functions' logger, which writes it.
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Credentials:
         """The value of `os.environ/NAME` or of a key written in the config; any other text is itself.
 
         NAME is looked for in the secret, in the config's `environment_variables`, and in the
-        function's environment. Raises CredentialMissing.
+        function's environment. Raises CredentialMissing, or InvalidConfig for what is no such value.
         """
         if is_written_key(reference):
             return self._written(reference)
@@ -46,6 +46,8 @@ class Credentials:
         value = self._named(name)
         if not value:
             raise CredentialMissing(f"{name} is not known: add {name} to the stack's secret.")
+        if not fits_a_header(value):
+            raise InvalidConfig(f"{name} holds line breaks, outer spaces, or more than ASCII.")
         return value
 
     def owner_of(self, key: str) -> str | None:

@@ -20,7 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
-from nightmail.config.references import is_reference, name_of
+from nightmail.config.references import fits_a_header, is_reference, name_of
 from nightmail.errors import InvalidConfig
 
 
@@ -31,7 +31,9 @@ def _check_reference(value: str) -> str:
 
 
 def _check_secret(value: SecretStr) -> SecretStr:
-    _check_reference(value.get_secret_value())
+    text = _check_reference(value.get_secret_value())
+    if not fits_a_header(text):
+        raise ValueError("a key cannot hold line breaks, spaces around it, or anything but ASCII")
     return value
 
 
@@ -69,7 +71,9 @@ Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_check
 Word = Annotated[str, Field(min_length=1), AfterValidator(_check_reference)]
 Url = Annotated[str, Field(min_length=1), AfterValidator(_check_url)]
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_check_secret)]
-Plain = Annotated[str, AfterValidator(_check_plain), Field(coerce_numbers_to_str=True)]
+Plain = Annotated[
+    str, Field(strict=False, coerce_numbers_to_str=True), AfterValidator(_check_plain)
+]
 Seconds = Annotated[float, Field(gt=0)]
 
 

@@ -23,7 +23,8 @@ def split_model(model: str, provider: str | None = None) -> tuple[str, str] | No
     Where `provider` is given, the whole name is the provider's own, slashes and all.
     """
     if provider:
-        return provider, model.removeprefix(f"{provider}/")
+        own = model.removeprefix(f"{provider}/")
+        return (provider, own) if own else None
     before, slash, after = model.partition("/")
     if slash:
         return (before, after) if before and after else None

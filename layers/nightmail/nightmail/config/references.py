@@ -43,3 +43,8 @@ def is_written_key(value: str) -> bool:
 def written_key(model_name: str, key: str) -> str:
     """How to speak of `key`, which is written out in an entry of `model_name`."""
     return f"{_CONFIG}{model_name}#{hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_LENGTH]}"
+
+
+def fits_a_header(value: str) -> bool:
+    """Whether an HTTP client would take it; its complaint about any other would show the value."""
+    return value.isascii() and value.isprintable() and value == value.strip()

@@ -6,6 +6,7 @@ status last, so that whoever sees it finds the rest.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import orjson
@@ -14,82 +15,65 @@ from nightmail.batch import Batch
 from nightmail.batch_object import to_batch_object
 from nightmail.door import ANSWERS, ERRORS, OUTPUT, REFUSAL, STATUS, answer_key, refusal
 from nightmail.errors import NotFound
-from nightmail.stores.batches import BatchStore
-from nightmail.stores.files import FileStore
+from nightmail.payloads import BatchTask
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger
 
 
-class Outbox:
-    def __init__(
-        self, objects: ObjectStore, files: FileStore, batches: BatchStore, shards: ShardStore
-    ) -> None:
-        self._objects = objects
-        self._files = files
-        self._batches = batches
-        self._shards = shards
+def deliver_outbox(task: BatchTask, stores: Stores, now: int) -> list[str]:
+    """Lay the answers of a batch that ended under `outbox/`; answers their keys.
 
-    def deliver(self, owner: str, batch_id: str, now: int) -> list[str]:
-        """Lay the answers of a batch that ended under `outbox/`; answers their keys.
+    None where the batch is unknown, did not come by the inbox or has not ended, and where a newer
+    batch of the same name was delivered already. `now` is the Unix second.
+    """
+    batch = stores.batches.find(task.owner, task.batch_id)
+    if batch is None or batch.inbox is None or not batch.status.is_final:
+        return []
+    path = f"{task.owner}/{batch.inbox.name}"
+    before = _present(path, stores.objects)
+    if _is_newer(before, path, batch.id, stores.objects):
+        logger.info("a newer batch of this name was delivered already")
+        return []
+    written = [*_results(batch, path, stores, now), *_refusals(batch, path, stores.objects)]
+    status = answer_key(path, STATUS)
+    stores.objects.delete(sorted(before - {*written, status}))
+    content = to_batch_object(batch, list(stores.shards.list(batch.id)))
+    stores.objects.put(status, orjson.dumps(content), "application/json")
+    return [*written, status]
 
-        None where the batch is unknown, did not come by the inbox or has not ended, and where a
-        newer batch of the same name was delivered already.
-        """
-        logger.append_keys(batch_id=batch_id)
-        batch = self._batches.find(owner, batch_id)
-        if batch is None or batch.inbox is None or not batch.status.is_final:
-            return []
-        path = f"{owner}/{batch.inbox.name}"
-        before = self._present(path)
-        if self._is_newer(before, path, batch_id):
-            logger.info("a newer batch of this name was delivered already")
-            return []
-        written = self._results(batch, path, now)
-        self._objects.delete(sorted(before - set(written) - {answer_key(path, STATUS)}))
-        return [*written, self._status(batch, path)]
 
-    def _present(self, path: str) -> set[str]:
-        """Answers of an earlier batch of the same name."""
-        ours = {answer_key(path, suffix) for suffix in ANSWERS}
-        stem = answer_key(path, ".")
-        return ours & {entry.key for entry in self._objects.segments(stem)}
+def _present(path: str, objects: ObjectStore) -> set[str]:
+    """Answers of an earlier batch of the same name."""
+    ours = {answer_key(path, suffix) for suffix in ANSWERS}
+    return ours & {entry.key for entry in objects.segments(answer_key(path, "."))}
 
-    def _is_newer(self, present: set[str], path: str, batch_id: str) -> bool:
-        """Ids sort by time."""
-        status_key = answer_key(path, STATUS)
-        if status_key not in present:
-            return False
-        delivered: str = orjson.loads(self._objects.get(status_key))["id"]
-        return delivered > batch_id
 
-    def _results(self, batch: Batch, path: str, now: int) -> list[str]:
-        written = []
-        for file_id, suffix in ((batch.output_file_id, OUTPUT), (batch.error_file_id, ERRORS)):
-            if file_id and self._copy(batch.owner, file_id, answer_key(path, suffix), now):
-                written.append(answer_key(path, suffix))
-        if batch.errors:
-            written.append(self._refusal(batch, path))
-        return written
-
-    def _copy(self, owner: str, file_id: str, target: str, now: int) -> bool:
-        """Whether there was something to copy: its owner may have removed the file."""
-        with suppress(NotFound):
-            # FinalizeBatch writes one object.
-            (segment,) = self._files.get(owner, file_id, now).segments
-            self._objects.copy(segment.key, target)
-            return True
+def _is_newer(present: set[str], path: str, batch_id: str, objects: ObjectStore) -> bool:
+    """Ids sort by time."""
+    status = answer_key(path, STATUS)
+    if status not in present:
         return False
+    delivered: str = orjson.loads(objects.get(status))["id"]
+    return delivered > batch_id
 
-    def _refusal(self, batch: Batch, path: str) -> str:
-        first = batch.errors[0]
+
+def _results(batch: Batch, path: str, stores: Stores, now: int) -> Iterator[str]:
+    """Copy what there is: its owner may have removed a file meanwhile."""
+    for file_id, suffix in ((batch.output_file_id, OUTPUT), (batch.error_file_id, ERRORS)):
+        key = answer_key(path, suffix)
+        with suppress(NotFound):
+            if file_id:
+                # FinalizeBatch writes one object.
+                (segment,) = stores.files.get(batch.owner, file_id, now).segments
+                stores.objects.copy(segment.key, key)
+                yield key
+
+
+def _refusals(batch: Batch, path: str, objects: ObjectStore) -> Iterator[str]:
+    """The first of the errors; the status has them all."""
+    for first in batch.errors[:1]:
         key = answer_key(path, REFUSAL)
         why = refusal(first.message, first.param, first.code)
-        self._objects.put(key, why, "application/json")
-        return key
-
-    def _status(self, batch: Batch, path: str) -> str:
-        key = answer_key(path, STATUS)
-        status = to_batch_object(batch, list(self._shards.list(batch.id)))
-        self._objects.put(key, orjson.dumps(status), "application/json")
-        return key
+        objects.put(key, why, "application/json")
+        yield key

@@ -14,7 +14,7 @@ from nightmail.file import FileStatus, Segment, StoredFile, object_key, parts_pr
 from nightmail.payloads import Next
 from nightmail.steps.again import Clock, TimeIsUp
 from nightmail.stores.files import FileStore
-from nightmail.stores.multipart import MultipartWriter, Suspended
+from nightmail.stores.multipart import MultipartWriter, Suspended, tails_prefix
 from nightmail.stores.objects import ObjectStore
 
 # S3 copies parts of this size or more into an object; smaller ones have to be read and written again.
@@ -24,11 +24,6 @@ _COPIED_BYTES = 5 * 1024 * 1024
 def cursor_key(owner: str, file_id: str) -> str:
     """Where a run leaves how far it came."""
     return f"work/join/{owner}/{file_id}.json"
-
-
-def tails_prefix(owner: str, file_id: str) -> str:
-    """Where a suspended writer of the file's object leaves what is no part yet."""
-    return f"{object_key(owner, file_id)}."
 
 
 class Joiner:
@@ -49,9 +44,7 @@ class Joiner:
             if not file.is_joined and not self._write(self._checked(file), time_is_up):
                 return Next.MORE
             self._clean(file)
-        except StorageError as error:
-            self._recover(file, error)
-        except NotFound as error:
+        except (NotFound, StorageError) as error:
             self._recover(file, error)
         return Next.DONE
 
@@ -109,7 +102,7 @@ class Joiner:
     def _clean(self, file: StoredFile) -> None:
         """What the object was made of. Only when the record names the object."""
         left = [cursor_key(file.owner, file.id)]
-        prefixes = [tails_prefix(file.owner, file.id)]
+        prefixes = [tails_prefix(object_key(file.owner, file.id))]
         if file.upload_id:
             prefixes.append(parts_prefix(file.owner, file.upload_id))
         for prefix in prefixes:
@@ -122,7 +115,9 @@ class Joiner:
         if latest is None:
             self._objects.delete([object_key(file.owner, file.id)])
             self._clean(file)
-        elif not latest.is_joined or file.is_joined:
+        elif latest.is_joined:
+            self._clean(latest)
+        else:
             self._objects.delete([cursor_key(file.owner, file.id)])
             raise StorageUnavailable(f"The file {file.id} has to be joined again.") from error
 

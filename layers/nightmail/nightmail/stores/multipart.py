@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * 1024 * 1024
 
 
+def tails_prefix(key: str) -> str:
+    """Where writers of this object leave, when they stop, what is no part yet."""
+    return f"work/tails/{key}."
+
+
 class Suspended(BaseModel):
     """A writer at rest. `size` counts all bytes written so far, the tail's too."""
 
@@ -82,7 +87,7 @@ class MultipartWriter:
 
     def suspend(self) -> Suspended:
         """Leave everything in the bucket, and what is needed to go on."""
-        tail_key = f"work/tails/{self._state.key}.{self._state.size}"
+        tail_key = f"{tails_prefix(self._state.key)}{self._state.size}"
         with bucket_errors(tail_key):
             self._client.put_object(Bucket=self._bucket, Key=tail_key, Body=bytes(self._buffer))
         return self._state.model_copy(update={"tail_key": tail_key}, deep=True)

@@ -90,7 +90,7 @@ class ObjectStore:
 
         Raises NotFound, or WriteConflict where `if_match` is not its ETag.
         """
-        condition = {"CopySourceIfMatch": if_match} if if_match else {}
+        condition = {"CopySourceIfMatch": f'"{if_match}"'} if if_match else {}
         with bucket_errors(source):
             self._client.copy(
                 {"Bucket": self._bucket, "Key": source},

@@ -1,0 +1,413 @@
+"""What a config.yaml says, and how it says that it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightmail.config.__main__ import main
+from nightmail.config.gateway import GatewayConfig, parse_config, referenced_names
+from nightmail.errors import InvalidConfig, NotFound
+
+ROOT = Path(__file__).parents[2]
+KEY = "sk-written-out-here"
+
+
+def config_of(*params: str, name: str = "m", rest: str = "") -> GatewayConfig:
+    """A config whose entries are all called `name`, each with the given flow of litellm_params."""
+    entries = "".join(f"- model_name: '{name}'\n  litellm_params: {{{each}}}\n" for each in params)
+    return parse_config(f"model_list:\n{entries}{rest}")
+
+
+def problems(text: str | bytes) -> list[str]:
+    with pytest.raises(InvalidConfig) as caught:
+        parse_config(text)
+    assert KEY not in str(caught.value)
+    return caught.value.message.splitlines()
+
+
+def test_an_entry_becomes_a_deployment_whose_key_is_a_reference() -> None:
+    config = config_of(
+        "model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY, organization: org-1, timeout: 60"
+    )
+    (deployment,) = config.deployments("m")
+    assert deployment.model_dump(exclude_none=True) == {
+        "name": "m",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "api_key": "os.environ/OPENAI_API_KEY",
+        "organization": "org-1",
+        "timeout_seconds": 60,
+    }
+    assert config.warnings == ()
+
+
+def test_entries_of_one_name_are_all_its_deployments() -> None:
+    config = config_of("model: openai/a", "model: azure/b")
+    assert [found.provider for found in config.deployments("m")] == ["openai", "azure"]
+
+
+def test_base_url_and_request_timeout_are_other_names_of_api_base_and_timeout() -> None:
+    config = config_of("model: openai/a, base_url: 'https://host/v1', request_timeout: 1.5")
+    (deployment,) = config.deployments("m")
+    assert deployment.api_base == "https://host/v1"
+    assert deployment.timeout_seconds == 1.5
+
+
+@pytest.mark.parametrize(
+    ("rest", "seconds"),
+    [
+        ("litellm_settings: {request_timeout: 5}\nrouter_settings: {timeout: 7}", 7),
+        ("litellm_settings: {request_timeout: 5}", 5),
+        ("litellm_settings:\nrouter_settings:\n", None),
+    ],
+)
+def test_a_timeout_of_the_settings_is_for_entries_without_one(
+    rest: str, seconds: float | None
+) -> None:
+    config = config_of("model: openai/a", "model: openai/b, timeout: 9", rest=rest)
+    assert [found.timeout_seconds for found in config.deployments("m")] == [seconds, 9]
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("gpt-4o", "openai"),
+        ("o3-mini", "openai"),
+        ("text-embedding-3-small", "openai"),
+        ("ft:gpt-4o-mini:acme::1", "openai"),
+        ("claude-sonnet-4-5", "anthropic"),
+    ],
+)
+def test_a_well_known_name_needs_no_provider(model: str, provider: str) -> None:
+    (deployment,) = config_of(f"model: '{model}'").deployments("m")
+    assert (deployment.provider, deployment.model) == (provider, model)
+
+
+def test_a_given_provider_leaves_the_slashes_of_a_name_alone() -> None:
+    config = config_of(
+        "model: meta-llama/Llama-3, custom_llm_provider: openai",
+        "model: openai/meta-llama/Llama-3, custom_llm_provider: openai",
+        "model: openai/meta-llama/Llama-3",
+    )
+    assert {found.model for found in config.deployments("m")} == {"meta-llama/Llama-3"}
+
+
+def test_openai_itself_falls_back_on_openais_own_key() -> None:
+    (deployment,) = config_of("model: openai/gpt-4o").deployments("m")
+    assert deployment.api_key == "os.environ/OPENAI_API_KEY"
+
+
+def test_openais_key_never_goes_to_another_host() -> None:
+    (deployment,) = config_of("model: openai/x, api_base: 'http://localhost/v1'").deployments("m")
+    assert deployment.api_key is None
+
+
+def test_a_written_key_is_spoken_of_by_a_digest_and_warned_about() -> None:
+    config = config_of(f"model: openai/a, api_key: {KEY}", "model: openai/a, api_key: sk-other")
+    first, second = config.deployments("m")
+    assert first.api_key
+    assert first.api_key.startswith("config/m#")
+    assert first.api_key != second.api_key
+    assert config.key_written_as(first.api_key) == KEY
+    assert KEY not in repr(config) + first.model_dump_json() + "".join(config.warnings)
+    assert config.warnings[0].startswith("model_list[0].litellm_params.api_key: ")
+
+
+def test_a_wildcard_takes_names_and_fills_its_star() -> None:
+    config = config_of("model: openai/*", name="openai/*")
+    (deployment,) = config.deployments("openai/org/gpt-5")
+    assert (deployment.name, deployment.model) == ("openai/org/gpt-5", "org/gpt-5")
+
+
+def test_a_wildcard_may_lead_to_one_model() -> None:
+    (deployment,) = config_of("model: openai/gpt-4o", name="any-*").deployments("any-thing")
+    assert deployment.model == "gpt-4o"
+
+
+def test_stars_are_filled_one_after_another() -> None:
+    config = config_of("model: 'openai/*-v1-*'", name="*/fast/*")
+    (deployment,) = config.deployments("ab/fast/c")
+    assert deployment.model == "ab-v1-c"
+
+
+def test_a_lone_star_takes_every_name_whose_provider_is_known() -> None:
+    config = config_of("model: '*'", name="*")
+    assert config.deployments("groq/llama")[0].provider == "groq"
+    assert config.deployments("gpt-5")[0].provider == "openai"
+    with pytest.raises(NotFound):
+        config.deployments("nobody-knows")
+
+
+def test_a_full_name_goes_before_a_pattern_and_a_long_pattern_before_a_short_one() -> None:
+    entries = {"*": "openai/last", "openai/*": "openai/second", "openai/a": "openai/first"}
+    config = parse_config(
+        "model_list:\n"
+        + "".join(
+            f"- {{model_name: '{name}', litellm_params: {{model: {model}}}}}\n"
+            for name, model in entries.items()
+        )
+    )
+    asked = ["openai/a", "openai/b", "c"]
+    assert [config.deployments(name)[0].model for name in asked] == ["first", "second", "last"]
+
+
+@pytest.mark.parametrize("name", ["", "n", "M", "m ", "openai/*", "m" * 10_000, "\ud800"])
+def test_an_unknown_name_is_openais_404(name: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        config_of("model: openai/a").deployments(name)
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+    assert len(caught.value.message) < 400
+
+
+def test_an_empty_pattern_match_is_no_model() -> None:
+    config = config_of("model: '*', custom_llm_provider: openai", name="openai/*")
+    with pytest.raises(NotFound):
+        config.deployments("openai/")
+
+
+def test_a_config_without_models_says_what_to_do_when_it_is_used() -> None:
+    with pytest.raises(NotFound, match=r"does not exist .* put a config.yaml"):
+        parse_config("").deployments("gpt-4o")
+
+
+ALIASES = """
+router_settings:
+  model_group_alias: {default: m, secret: {model: m, hidden: true}}
+"""
+
+
+def test_an_alias_is_another_name_and_a_hidden_one_is_not_listed() -> None:
+    config = config_of("model: openai/a", rest=ALIASES)
+    assert config.deployments("default")[0].name == "default"
+    assert config.deployments("secret")[0].model == "a"
+    assert config.model_names() == ["m", "default"]
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "openai/gpt-4o", "batch"])
+def test_a_hint_chooses_the_entry_that_serves_the_model_asked_for(name: str) -> None:
+    config = parse_config("""
+model_list:
+- {model_name: gpt-4o, litellm_params: {model: openai/gpt-4o, api_key: os.environ/A}}
+- {model_name: batch, litellm_params: {model: openai/gpt-4o, api_key: os.environ/B}}
+""")
+    (deployment,) = config.deployments(name, "batch")
+    assert (deployment.name, deployment.api_key) == (name, "os.environ/B")
+
+
+@pytest.mark.parametrize("hint", ["other", "unknown", ""])
+def test_a_hint_never_changes_the_model(hint: str) -> None:
+    config = parse_config("""
+model_list:
+- {model_name: mine, litellm_params: {model: openai/mine}}
+- {model_name: other, litellm_params: {model: openai/other}}
+""")
+    assert config.deployments("mine", hint)[0].model == "mine"
+
+
+def test_every_key_that_nothing_acts_on_is_named() -> None:
+    config = parse_config("""
+model_list:
+- model_name: gpt-4o-batch
+  litellm_params: {model: gpt-4o, batch_enabled: true, rpm: 10, api_version: 2024-10-21}
+  model_info: {mode: batch}
+litellm_settings: {drop_params: true}
+router_settings: {routing_strategy: simple-shuffle, model_group_alias: {a: {model: gpt-4o-batch, x: 1}}}
+general_settings: {database_url: os.environ/DB}
+files_settings: [{custom_llm_provider: openai}]
+""")
+    assert sorted(warning.partition(":")[0] for warning in config.warnings) == [
+        "files_settings",
+        "general_settings.database_url",
+        "litellm_settings.drop_params",
+        "model_list[0].litellm_params.api_version",
+        "model_list[0].litellm_params.batch_enabled",
+        "model_list[0].litellm_params.rpm",
+        "model_list[0].model_info",
+        "router_settings.model_group_alias.a.x",
+        "router_settings.routing_strategy",
+    ]
+
+
+def test_referenced_names_are_those_that_something_acts_on() -> None:
+    config = config_of(
+        "model: openai/a, api_key: os.environ/ONE, organization: os.environ/TWO",
+        "model: openai/b, api_base: os.environ/BASE, rpm: os.environ/IGNORED",
+        "model: openai/c",
+        rest="general_settings: {master_key: os.environ/MASTER}",
+    )
+    assert sorted(referenced_names(config)) == ["BASE", "MASTER", "ONE", "OPENAI_API_KEY", "TWO"]
+
+
+def test_a_master_key_may_be_written_out_but_is_warned_about() -> None:
+    config = parse_config("general_settings: {master_key: sk-1234}")
+    assert config.master_key == "sk-1234"
+    assert config.warnings[0].startswith("general_settings.master_key: ")
+    assert "sk-1234" not in repr(config) + config.warnings[0]
+
+
+def test_environment_variables_may_be_numbers() -> None:
+    config = parse_config("environment_variables: {PORT: 4000, NAME: x}")
+    assert config.environment_variables == {"PORT": "4000", "NAME": "x"}
+
+
+def test_yaml_merge_keys_and_anchors_work() -> None:
+    config = parse_config("""
+model_list:
+- {model_name: a, litellm_params: &same {model: openai/a, api_key: os.environ/A}}
+- {model_name: b, litellm_params: {<<: *same, model: openai/b}}
+""")
+    assert config.deployments("b")[0].api_key == "os.environ/A"
+    assert config.deployments("b")[0].model == "b"
+
+
+PARAMS = "model_list[0].litellm_params"
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ("", f"{PARAMS}.model"),
+        ("model: 4", f"{PARAMS}.model"),
+        ("model: ''", f"{PARAMS}.model"),
+        ("model: no-provider", f"{PARAMS}.model"),
+        ("model: /x", f"{PARAMS}.model"),
+        ("model: openai/", f"{PARAMS}.model"),
+        ("model: openai/*", f"{PARAMS}.model"),
+        ("model: os.environ/MODEL", f"{PARAMS}.model"),
+        ("model: openai/a, api_key: [1]", f"{PARAMS}.api_key"),
+        ("model: openai/a, api_key: ''", f"{PARAMS}.api_key"),
+        ("model: openai/a, api_key: 'os.environ/'", f"{PARAMS}.api_key"),
+        ("model: openai/a, api_key: 'os.environ/A B'", f"{PARAMS}.api_key"),
+        (f'model: openai/a, api_key: "{KEY}\\n"', f"{PARAMS}.api_key"),
+        ("model: openai/a, api_base: host/v1", f"{PARAMS}.api_base"),
+        ("model: openai/a, api_base: 'http://[::1'", f"{PARAMS}.api_base"),
+        (f"model: openai/a, api_base: 'https://u:{KEY}@host'", f"{PARAMS}.api_base"),
+        (f"model: openai/a, base_url: 'https://host?key={KEY}'", f"{PARAMS}.base_url"),
+        ("model: openai/a, base_url: 'http://a', api_base: 'http://b'", f"{PARAMS}.base_url"),
+        ("model: openai/a, timeout: 0", f"{PARAMS}.timeout"),
+        ("model: openai/a, timeout: .nan", f"{PARAMS}.timeout"),
+        ("model: openai/a, timeout: .inf", f"{PARAMS}.timeout"),
+        ("model: openai/a, timeout: true", f"{PARAMS}.timeout"),
+        ("model: openai/a, timeout: '60'", f"{PARAMS}.timeout"),
+        (f"model: openai/a, timeout: 1{'0' * 400}", f"{PARAMS}.timeout"),
+        ("model: openai/a, timeout: 1, request_timeout: 2", f"{PARAMS}.request_timeout"),
+        ("model: openai/a, model: openai/b", f"{PARAMS}.model"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_its_path(params: str, path: str) -> None:
+    (problem,) = problems(f"model_list:\n- model_name: m\n  litellm_params: {{{params}}}")
+    assert problem.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("model_list: {}", "model_list"),
+        ("model_list: [1]", "model_list[0]"),
+        ("model_list: [{litellm_params: {model: openai/a}}]", "model_list[0].model_name"),
+        ("model_list: [{model_name: a}]", "model_list[0].litellm_params"),
+        ("litellm_settings: []", "litellm_settings"),
+        ("general_settings: {master_key: 1234}", "general_settings.master_key"),
+        ("router_settings: {model_group_alias: {a: 1}}", "router_settings.model_group_alias.a"),
+        ("router_settings: {model_group_alias: {a: b}}", "router_settings.model_group_alias.a"),
+        ("environment_variables: {A: [x]}", "environment_variables.A"),
+        ("environment_variables: {A: os.environ/B}", "environment_variables.A"),
+        ("general_settings: {1: x}", "general_settings"),
+        ("a: &a [*a]", "a[0]"),
+        ("model_list:\nx: 1\nmodel_list:\n", "model_list"),
+    ],
+)
+def test_a_wrong_section_is_refused_with_its_path(text: str, path: str) -> None:
+    (problem,) = problems(text)
+    assert problem.startswith(f"{path}: ")
+
+
+def test_all_wrong_keys_are_named_at_once() -> None:
+    found = problems("model_list: [{model_name: 1, litellm_params: {}}]")
+    assert [problem.partition(":")[0] for problem in found] == [
+        "model_list[0].model_name",
+        "model_list[0].litellm_params.model",
+    ]
+
+
+BOMB = "a0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "just words",
+        "a: [",
+        "a: b: c",
+        "\x00",
+        "a: !!python/object:os.system {}",
+        "a: !!int x",
+        "a: !!timestamp x",
+        "a: !!bool x",
+        "a: *nowhere",
+        "--- 1\n--- 2",
+        b"a: \xff\xfe",
+        "\ud800",
+        "a: " + "9" * 5000,
+        "[" * 100_000,
+        "- " * 100_000,
+        "{? " * 1000,
+        "x" * (1024 * 1024 + 1),
+        BOMB,
+        BOMB.replace("[x]", "{x: y}").replace("[*", "{<<: [*").replace("]\n", "]}\n"),
+        "? [a]\n: b",
+    ],
+)
+def test_what_is_no_config_is_refused_and_never_a_crash(text: str | bytes) -> None:
+    assert problems(text)
+
+
+@given(st.text(alphabet="ab:*&<>[]{}!|#?- \n'\"\\0\t\x00\ud800é", max_size=80))
+def test_no_text_raises_anything_but_invalid_config(text: str) -> None:
+    try:
+        parse_config(text)
+    except InvalidConfig as error:
+        assert error.message  # noqa: PT017 - most texts are refused, and a few are not
+
+
+@pytest.mark.parametrize("path", ["local/config.yaml", "examples/config.yaml"])
+def test_the_configs_of_this_repository_are_valid_without_a_warning(path: str) -> None:
+    config = parse_config((ROOT / path).read_bytes())
+    assert config.warnings == ()
+    for name in config.model_names():
+        assert config.provider_of(name) == "openai"
+
+
+def test_the_command_prints_warnings_and_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("model_list: [{model_name: m, litellm_params: {model: gpt-4o, rpm: 1}}]")
+    assert main([str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "warning: model_list[0].litellm_params.rpm" in printed
+    assert "needs OPENAI_API_KEY in the secret" in printed
+
+
+def test_the_command_fails_with_the_path_of_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("model_list: [{model_name: m, litellm_params: {model: x}}]")
+    assert main([str(path)]) == 1
+    assert "model_list[0].litellm_params.model: " in capsys.readouterr().err
+
+
+def test_the_command_fails_without_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "none.yaml")]) == 1
+    assert "none.yaml" in capsys.readouterr().err
