@@ -85,9 +85,8 @@ def start(settings: Settings) -> Cloud:
     """Start a cloud and wait until it answers. Raises StartFailed and leaves nothing running."""
     settings.state.mkdir(parents=True, exist_ok=True)
     try:
-        config = ProviderConfig.read(settings.config)
-        _claim(settings.port)
-        cloud = _start(settings, config)
+        plan = _prepare(settings)
+        cloud = _start(settings, plan)
         _await_answer(cloud)
     except (BuildFailed, ConfigRefused, DeployFailed, processes.NotStarted) as error:
         stop(settings.state)
@@ -119,36 +118,57 @@ def running_variables(state: Path) -> dict[str, str] | None:
     return {name: shlex.split(value)[0] for name, _, value in pairs}
 
 
-def _claim(port: int) -> None:
-    if processes.is_taken(port):
-        raise StartFailed(f"Port {port} is taken. Choose another one: make local PORT=4100")
+@dataclass(frozen=True)
+class _Plan:
+    """All that can be known, and refused, before anything runs."""
+
+    config: ProviderConfig
+    keys: Keys
+    secret: str
+    missing: list[str]
+    simulator_port: int
+
+    @property
+    def simulator_url(self) -> str:
+        return f"http://127.0.0.1:{self.simulator_port}"
 
 
-def _start(settings: Settings, config: ProviderConfig) -> Cloud:
+def _prepare(settings: Settings) -> _Plan:
+    config = ProviderConfig.read(settings.config)
     simulator_port = processes.free_port()
-    simulator = processes.spawn("simulator", ["--port", str(simulator_port)], settings.state)
-    processes.remember([simulator], settings.state)
-    cloud = emulator.start(settings.state, settings.cache, settings.port, settings.wait_scale)
-    processes.remember([cloud.process, simulator], settings.state)
-    simulator_url = f"http://127.0.0.1:{simulator_port}"
-    processes.wait_until_ready(simulator, f"{simulator_url}/_control/health")
-    session = cloud.session()
-    stack = deploy(ROOT / "template.yaml", settings.stack, session, _parameters(), settings.cache)
     variables = {
         **settings.variables,
-        "NIGHTMAIL_SIMULATOR_URL": f"{simulator_url}/v1",
+        "NIGHTMAIL_SIMULATOR_URL": f"http://127.0.0.1:{simulator_port}/v1",
         "NIGHTMAIL_SIMULATOR_KEY": SIMULATOR_KEY,
     }
     keys = _keys(settings.state, config.master_key(variables))
     secret = config.secret(keys, variables)
+    if processes.is_taken(settings.port):
+        raise StartFailed(
+            f"Port {settings.port} is taken. Choose another one: make local PORT=4100"
+        )
+    return _Plan(config, keys, secret, config.missing(variables), simulator_port)
+
+
+def _start(settings: Settings, plan: _Plan) -> Cloud:
+    calls = settings.state / "simulator-calls.jsonl"
+    options = ["--port", str(plan.simulator_port), "--log-file", str(calls)]
+    simulator = processes.spawn("simulator", options, settings.state)
+    processes.remember([simulator], settings.state)
+    cloud = emulator.start(settings.state, settings.cache, settings.port, settings.wait_scale)
+    processes.remember([cloud.process, simulator], settings.state)
+    processes.wait_until_ready(simulator, f"{plan.simulator_url}/_control/health")
+    session = cloud.session()
+    template = ROOT / "template.yaml"
+    stack = deploy(template, settings.stack, session, _parameters(), settings.cache)
     session.client("secretsmanager").put_secret_value(
-        SecretId=stack.outputs["SecretName"], SecretString=secret
+        SecretId=stack.outputs["SecretName"], SecretString=plan.secret
     )
     session.client("s3").put_object(
-        Bucket=stack.outputs["BucketName"], Key=CONFIG_KEY, Body=config.text.encode()
+        Bucket=stack.outputs["BucketName"], Key=CONFIG_KEY, Body=plan.config.text.encode()
     )
     cloud.lead_to(stack.outputs["ApiId"])
-    return Cloud(settings, cloud, stack, keys, simulator_url, config.missing(variables))
+    return Cloud(settings, cloud, stack, plan.keys, plan.simulator_url, plan.missing)
 
 
 def _parameters() -> dict[str, str]:

@@ -103,7 +103,7 @@ def start(state: Path, cache: Path, front_port: int, wait_scale: float = 1) -> E
     url = f"http://127.0.0.1:{port}"
     try:
         processes.wait_until_ready(process, f"{url}/_ministack/ready")
-    except processes.NotStarted:
+    except BaseException:
         process.stop()
         raise
     return Emulator(process, url, f"http://127.0.0.1:{front_port}")

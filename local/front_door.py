@@ -32,7 +32,10 @@ class FrontDoor:
         self.api_id: str | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        try:
+            body = await _read(receive)
+        except ClientGone:
+            return
         status, headers, content = await self._answer(scope, body)
         content = content.encode() if isinstance(content, str) else content
         pairs = [pair for pair in _pairs(headers) if pair[0] != b"content-length"]
@@ -54,12 +57,18 @@ class FrontDoor:
         return answer
 
 
+class ClientGone(Exception):
+    """The connection ended before the whole body had come: no function hears of it."""
+
+
 async def _read(receive: Receive) -> bytes | None:
     """The whole body; None if it is over the limit, of which no more is kept."""
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size <= BODY_LIMIT:

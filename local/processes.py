@@ -38,7 +38,8 @@ class Process:
         child = _children.get(self.pid)
         if child is not None:
             return child.poll() is None
-        return f"local.{self.name}" in _command(self.pid)
+        command = _command(self.pid)
+        return f"local.{self.name}" in command and str(self.log.parent) in command
 
     def last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []

@@ -28,6 +28,11 @@ def as_jsonl(lines: list[Json]) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
 
 
+def error_of(answer: httpx.Response) -> Json:
+    error: Json = answer.json()["error"]
+    return error
+
+
 class Provider:
     """A plain HTTP client of the simulator, with the few calls that most tests make."""
 

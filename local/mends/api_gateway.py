@@ -4,9 +4,10 @@ From the API's OpenAPI body ministack reads paths and authorizers only; a broken
 text reaches the caller; nothing is too big or too slow. Here binary media types, gateway responses
 and time-outs of the body count, and API Gateway's own refusals are told by gateway responses.
 
-Replaces: services.apigateway_v1.handle_execute, _import_rest_api, _import_operation, _build_lambda_event_v1,
-_invoke_lambda_proxy_v1, _lambda_proxy_response, _gateway_error_response, _gateway_response_for_type.
-Uses: _GatewayError, _put_gateway_response, _rest_apis, _resources.
+Replaces: services.apigateway_v1.handle_execute, _import_rest_api, _import_operation,
+_build_lambda_event_v1, _invoke_lambda_proxy_v1, _lambda_proxy_response, _gateway_error_response,
+_gateway_response_for_type. Uses: _GatewayError, _put_gateway_response, _gateway_response_family,
+_rest_apis, _resources.
 """
 
 # ruff: noqa: SLF001 - a mend is made of the emulator's private names
@@ -25,7 +26,7 @@ from local.mends.lambda_limits import REQUEST_LIMIT, event_size
 DEFAULT_TIMEOUT_MILLIS = 29_000
 PROXY_ANSWER = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
-_line: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("line")
+_line: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("line", default=("", ""))
 
 _handle_execute = gateway.handle_execute
 _import_rest_api = gateway._import_rest_api
@@ -68,22 +69,8 @@ def _import_method(
     written = (operation or {}).get("x-amazon-apigateway-integration") or {}
     methods = gateway._resources[api_id][resource_id]["resourceMethods"]
     kept = methods[method].get("methodIntegration")
-    if kept is None:
-        return
-    for name in ("timeoutInMillis", "responseTransferMode", "passthroughBehavior"):
-        if name in written:
-            kept[name] = written[name]
-    _keep_mock_answers(kept, written)
-
-
-def _keep_mock_answers(kept: dict[str, Any], written: dict[str, Any]) -> None:
-    """What SAM writes for CORS: a mock integration with headers."""
-    kept["requestTemplates"] = written.get("requestTemplates") or {}
-    for pattern, answer in (written.get("responses") or {}).items():
-        kept["integrationResponses"][str(answer.get("statusCode", pattern))] = {
-            **answer,
-            "selectionPattern": "" if pattern == "default" else pattern,
-        }
+    if kept is not None and "timeoutInMillis" in written:
+        kept["timeoutInMillis"] = written["timeoutInMillis"]
 
 
 def _event(*args: Any, **kwargs: Any) -> dict[str, Any]:

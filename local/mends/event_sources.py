@@ -24,6 +24,7 @@ from ministack.services import dynamodb, eventbridge, lambda_svc
 RETRY_SECONDS = 0.5
 
 _failures: Counter[tuple[str, int]] = Counter()
+_halved: dict[str, int] = {}
 
 
 def _poll_streams() -> bool:
@@ -45,7 +46,7 @@ def _poll(mapping: dict[str, Any]) -> bool:
     if lambda_svc._esm_backoff_until.get(mapping["UUID"], 0) > time.time():
         return False
     position = _position(mapping, table)
-    size = int(mapping.get("BatchSize") or 100)
+    size = _halved.get(mapping["UUID"]) or int(mapping.get("BatchSize") or 100)
     records = dynamodb.stream_records_since(table, position, size)
     if not records:
         return False
@@ -84,7 +85,10 @@ def _deliver(
     done = _accepted(mapping, result, records)
     if done == len(records):
         mapping["LastProcessingResult"] = "OK"
+        _halved.pop(mapping["UUID"], None)
         return done
+    if result.get("error") and mapping.get("BisectBatchOnFunctionError"):
+        _halved[mapping["UUID"]] = max(1, len(records) // 2)
     mapping["LastProcessingResult"] = "PROBLEM: Function call failed"
     attempt = (mapping["UUID"], position + done)
     _failures[attempt] += 1

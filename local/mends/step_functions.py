@@ -52,7 +52,7 @@ _run_distributed_map = states._run_distributed_map
 _s3_object_text = states._s3_object_text
 _call_lambda = states._call_lambda
 
-_role: contextvars.ContextVar[str] = contextvars.ContextVar("role")
+_role: contextvars.ContextVar[str | None] = contextvars.ContextVar("role", default=None)
 
 
 def _within_limit(value: Any, state: str) -> Any:
@@ -123,26 +123,26 @@ def _start(data: dict[str, Any]) -> Any:
             f"Member must have length less than or equal to {STATE_LIMIT}",
             400,
         )
-    known = _execution_named(data)
+    known = states._executions.get(_arn(data))
     if known and known["status"] == "RUNNING" and known["input"] == given:
         return json_response(
             {"executionArn": known["executionArn"], "startDate": known["startDate"]}
         )
     answer = _start_execution(data)
-    _limit_time(_execution_named(data))
+    _limit_time(json.loads(answer[2]).get("executionArn"))
     return answer
 
 
-def _execution_named(data: dict[str, Any]) -> dict[str, Any] | None:
+def _arn(data: dict[str, Any]) -> str:
     machine = data.get("stateMachineArn", "").rsplit(":", 1)[-1]
-    arn = f"arn:aws:states:{get_region()}:{get_account_id()}:execution:{machine}:{data.get('name')}"
-    execution: dict[str, Any] | None = states._executions.get(arn)
-    return execution
+    scope = f"{get_region()}:{get_account_id()}"
+    return f"arn:aws:states:{scope}:execution:{machine}:{data.get('name')}"
 
 
-def _limit_time(execution: dict[str, Any] | None) -> None:
+def _limit_time(execution_arn: str | None) -> None:
     """Time the execution out after its machine's TimeoutSeconds, scaled as its waits are."""
-    if execution is None or "timer" in execution:
+    execution = states._executions.get(execution_arn)
+    if execution is None:
         return
     definition = json.loads(states._state_machines[execution["stateMachineArn"]]["definition"])
     seconds = definition.get("TimeoutSeconds")
@@ -178,6 +178,8 @@ def _run(execution_arn: str) -> None:
 def _refusal(action: str, resource: str) -> str | None:
     """Why the running machine's role may not do this; None if it may."""
     role = _role.get()
+    if role is None:
+        return None
     account = get_account_id()
     policies = iam_evaluator._gather_role_policies(role.rsplit("/", 1)[-1], account)
     context = iam_evaluator.EvalContext(

@@ -18,6 +18,7 @@ import orjson
 
 from local.simulator import embeddings, phrases, structured
 from local.simulator.errors import ApiError, failure, invalid_type, missing_parameter, out_of_range
+from local.simulator.prompts import count_words, last_text, prompt_texts, texts
 
 Body = dict[str, Any]
 
@@ -55,35 +56,6 @@ def answer(endpoint: str, body: Body, attempt: int = 1) -> Body:
         if times is None or attempt <= int(times):
             raise failure(status)
     return _ANSWERS[endpoint](body)
-
-
-def texts(content: Any) -> list[str]:
-    """All texts in a prompt, an input or a message's content, in order; a token counts as one."""
-    match content:
-        case str():
-            return [content]
-        case bool() | None:
-            return []
-        case int():
-            return [str(content)]
-        case list():
-            return [text for part in content for text in texts(part)]
-        case dict():
-            return texts(content.get("content", content.get("text")))
-    return []
-
-
-def prompt_texts(body: Body) -> list[str]:
-    fields = ("instructions", "messages", "prompt", "input")
-    return [text for field in fields for text in texts(body.get(field))]
-
-
-def last_text(body: Body) -> str:
-    return (prompt_texts(body) or [""])[-1]
-
-
-def count_words(written: list[str]) -> int:
-    return sum(len(text.split()) for text in written)
 
 
 def _check(endpoint: str, body: Body) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 
 import httpx
 import pytest
@@ -111,6 +112,24 @@ def test_a_text_bodys_escapes_count_for_the_6_mb(miniature: Miniature) -> None:
     answer = miniature.http.post("/desk?do=bytes", content='"' * 3_200_000, headers=headers)
 
     assert answer.status_code == 413
+
+
+def test_a_body_that_breaks_off_reaches_no_function(miniature: Miniature) -> None:
+    def invocations() -> int:
+        group = f"/aws/lambda/{miniature.name('Desk')}"
+        logs = miniature.session.client("logs")
+        return len(logs.filter_log_events(logGroupName=group, filterPattern="START")["events"])
+
+    miniature.http.get("/desk")
+    before = invocations()
+    door = httpx.URL(miniature.emulator.front_url)
+    head = "POST /desk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-mini\r\n"
+    with socket.create_connection((door.host, door.port or 80)) as connection:
+        connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+
+    miniature.http.get("/desk")
+
+    assert invocations() == before + 1
 
 
 def test_headers_over_10_kb_are_refused(miniature: Miniature) -> None:

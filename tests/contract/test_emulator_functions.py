@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.miniature import Miniature
+from tests.contract.miniature import Miniature, await_
 
 
 def test_a_function_sees_its_own_variables_and_those_of_aws_only(
@@ -94,6 +95,22 @@ def test_a_kill_that_finds_no_occasion_waits_for_the_next_invocation(
 
     assert miniature.invoke("Step", {"do": "poll", "polls": 1}) == {"do": "poll", "polls": 2}
     assert len(miniature.emulator.kills()["waiting"]) == 1
+
+
+def test_what_runs_now_can_be_killed(miniature: Miniature) -> None:
+    batch = uuid.uuid4().hex
+    event = {"do": "linger", "batch": batch, "number": 0}
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(miniature.invoke, "Step", event)
+        await_(lambda: miniature.times(batch, "linger", 0))
+
+        miniature.emulator.kill(miniature.name("Step"), "now")
+
+        assert answer.result()["errorType"] == "Runtime.ExitError"
+
+
+def test_a_function_is_started_by_its_exec_wrapper(miniature: Miniature) -> None:
+    assert "WRAPPED" in miniature.http.get("/desk").json()["variables"]
 
 
 def test_an_answer_over_6_mb_is_refused(miniature: Miniature) -> None:

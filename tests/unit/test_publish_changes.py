@@ -116,12 +116,12 @@ def test_a_file_is_told_when_it_appears_and_when_its_segments_change(
     files.create(sample_file(segments=parts(2)))
     file = files.replace(files.get("alice", "file-1", NOW).model_copy(update={"md5": "d"}))
     file = files.replace(file.model_copy(update={"join_asked_at": NOW}))
-    files.replace(file.model_copy(update={"segments": parts(1)}))
+    files.replace(file.model_copy(update={"segments": sample_file().segments}))
     naming = {"v": 1, "owner": "alice", "file_id": "file-1"}
     assert told(stream) == [
-        Event("File Created", {**naming, "segments": 2}),
-        Event("File Created", {**naming, "segments": 2}),
-        Event("File Created", {**naming, "segments": 1}),
+        Event("File Created", {**naming, "segments": 2, "joined": False}),
+        Event("File Created", {**naming, "segments": 2, "joined": False}),
+        Event("File Created", {**naming, "segments": 1, "joined": True}),
     ]
 
 

@@ -1,7 +1,10 @@
 """The composition root: the one place that chooses implementations and makes clients.
 
-Everything is made when it is first asked for and kept while the function's process lives.
+Everything is made when it is first asked for and kept while the function's process lives. What only
+some functions need is imported there too: httpx and the config are half of a cold start.
 """
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
@@ -13,15 +16,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config as BotoConfig
 
-from nightmail.config.credentials import Credentials
-from nightmail.config.gateway import GatewayConfig
-from nightmail.config.loader import ConfigLoader
-from nightmail.config.secret import StackSecret
 from nightmail.config.settings import Settings
-from nightmail.providers.base import BatchProvider
-from nightmail.providers.registry import open_provider
 from nightmail.shard import Deployment
-from nightmail.steps.plan_batch import PlanLimits, Planner
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.events import EventBus
 from nightmail.stores.executions import Executions
@@ -35,6 +31,14 @@ from nightmail.stores.uploads import UploadStore
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from nightmail.config.credentials import Credentials
+    from nightmail.config.gateway import GatewayConfig
+    from nightmail.config.loader import ConfigLoader
+    from nightmail.providers.base import BatchProvider
+    from nightmail.steps.plan_batch import Planner
+
+# Shorter than the shortest function's time-out, so that an error is ours and not AWS's.
+_PATIENCE = BotoConfig(connect_timeout=3, read_timeout=20, retries={"mode": "standard"})
 # SigV4 because boto3 presigns with SigV2 in us-east-1 otherwise, which fails with KMS. The other two
 # make a presigned URL name the Region's own host: the global one redirects, which breaks the signature.
 _S3 = BotoConfig(
@@ -50,7 +54,7 @@ def settings() -> Settings:
 
 @cache
 def table() -> Table:
-    return Table(boto3.client("dynamodb"), settings().table_name)
+    return Table(boto3.client("dynamodb", config=_PATIENCE), settings().table_name)
 
 
 @cache
@@ -85,16 +89,18 @@ def shards() -> ShardStore:
 
 @cache
 def event_bus() -> EventBus:
-    return EventBus(boto3.client("events"), settings().event_bus_name)
+    return EventBus(boto3.client("events", config=_PATIENCE), settings().event_bus_name)
 
 
 @cache
 def executions() -> Executions:
-    return Executions(boto3.client("stepfunctions"), settings().state_machine_arn)
+    return Executions(boto3.client("stepfunctions", config=_PATIENCE), settings().state_machine_arn)
 
 
 @cache
 def _config_loader() -> ConfigLoader:
+    from nightmail.config.loader import ConfigLoader
+
     return ConfigLoader(_s3(), settings().bucket_name, settings().config_key)
 
 
@@ -105,6 +111,9 @@ def gateway_config() -> GatewayConfig:
 
 @cache
 def credentials() -> Credentials:
+    from nightmail.config.credentials import Credentials
+    from nightmail.config.secret import StackSecret
+
     secret = StackSecret(boto3.client("secretsmanager"), settings().secret_name)
     return Credentials(secret, gateway_config, os.environ)
 
@@ -121,6 +130,8 @@ def stores() -> Stores:
 
 def provider_of(deployment: Deployment) -> BatchProvider:
     """The native lane of a deployment. Raises CredentialMissing."""
+    from nightmail.providers.registry import open_provider
+
     resolve = credentials().resolve
     places = {
         name: resolve(value)
@@ -132,6 +143,8 @@ def provider_of(deployment: Deployment) -> BatchProvider:
 
 
 def planner() -> Planner:
+    from nightmail.steps.plan_batch import PlanLimits, Planner
+
     limits = PlanLimits(
         lines=settings().max_batch_lines,
         bytes=settings().max_batch_bytes,

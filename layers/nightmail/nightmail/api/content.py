@@ -25,6 +25,7 @@ from nightmail.stores.objects import ObjectStore
 INLINE_BYTES = 5_000_000
 URL_SECONDS = 15 * 60
 JOIN_LOST_SECONDS = 20 * 60  # longer than join_file may run
+_JOINED_BYTES_A_SECOND = 80_000_000
 _OCTETS = "application/octet-stream"
 _BINARY_TYPES = frozenset({_OCTETS, "application/binary"})  # the template's BinaryMediaTypes
 _EVENT_BYTES = 6_000_000  # Lambda's limit for an answer is 6 MB, its headers included
@@ -42,8 +43,8 @@ class Contents:
     def answer(self, owner: str, file_id: str, headers: Mapping[str, str]) -> Response[Any]:
         """The bytes, or those of the `range` header, or a redirect to them.
 
-        `headers` are the request's, found by names in lower case. Raises NotFound, and
-        StorageUnavailable while a big file is still in parts.
+        A big file that is still in parts is a 503 that tells when to ask again. `headers` are the
+        request's, found by names in lower case. Raises NotFound.
         """
         file = self._files.get(owner, file_id, self._clock())
         if file.bytes <= INLINE_BYTES:
@@ -52,7 +53,7 @@ class Contents:
                 return answer
         if not file.is_joined:
             self._ask_again_if_lost(file)
-            raise StorageUnavailable("The file is still being put together; try again in a moment.")
+            return _not_yet(file)
         return self._redirect(file)
 
     def _read(self, file: StoredFile) -> bytes:
@@ -134,6 +135,14 @@ def _span(header: str, size: int) -> range | None:
     if last and int(last) < int(first):
         return None
     return range(int(first), min(int(last) + 1, size) if last else size)
+
+
+def _not_yet(file: StoredFile) -> Response[Any]:
+    """OpenAI's clients ask twice more and wait as they are told, up to two minutes each time."""
+    seconds = min(60, 3 + file.bytes // _JOINED_BYTES_A_SECOND)
+    message = f"The file is still being put together; ask again in {seconds} seconds."
+    body = error_body(message, "server_error", None, "file_not_ready")
+    return json_response(body, 503, {"retry-after": str(seconds)})
 
 
 def _not_satisfiable(size: int) -> Response[str]:

@@ -81,7 +81,8 @@ def _of_file(change: Change) -> list[Event]:
         return _of_removed_file(old) if old else []
     if old and (old.segments, old.join_asked_at) == (new.segments, new.join_asked_at):
         return []
-    return [Event(FILE_CREATED, {**_naming(new), "segments": len(new.segments)})]
+    told = {"segments": len(new.segments), "joined": new.is_joined}
+    return [Event(FILE_CREATED, {**_naming(new), **told})]
 
 
 def _of_removed_file(file: StoredFile) -> list[Event]:
