@@ -1,4 +1,4 @@
-"""`python -m local start|stop|status`: the local cloud from the command line."""
+"""`python -m local start|stop|status|demo`: the local cloud from the command line."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 
 from local import cloud
 from local.build import ROOT
+from local.demo import demo
 
 
 def main() -> int:
     options = _options()
-    actions = {"start": _start, "stop": _stop, "status": _status}
+    actions = {"start": _start, "stop": _stop, "status": _status, "demo": _demo}
     return actions[options.action](options)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("action", choices=["start", "stop", "status"])
+    parser.add_argument("action", choices=["start", "stop", "status", "demo"])
     parser.add_argument("--port", type=int, default=4000, help="where the gateway answers")
     parser.add_argument("--config", type=Path, help="a config.yaml of yours")
     parser.add_argument("--state", type=Path, default=ROOT / ".local", help="where its files lie")
@@ -74,6 +75,10 @@ def _status(options: argparse.Namespace) -> int:
         return 1
     _tell(running, options.state)
     return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    return demo(options.state, options.port)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ class Cloud:
             "NIGHTMAIL_SECOND_KEY": self.keys.second,
             "NIGHTMAIL_SIMULATOR_URL": self.simulator_url,
             "NIGHTMAIL_STACK": self.stack.name,
+            "NIGHTMAIL_CONFIG": str(self.settings.config.resolve()),
             **self.emulator.variables,
         }
 

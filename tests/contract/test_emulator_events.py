@@ -49,6 +49,17 @@ def test_a_record_reported_as_failed_is_tried_again_and_then_told_to_the_failure
     await_(lambda: miniature.seen(f"stream/{after}"))
 
 
+def test_a_record_that_breaks_the_function_is_parted_from_its_neighbours(
+    miniature: Miniature,
+) -> None:
+    before = put_note(miniature, "before")
+    put_note(miniature, "crashing")
+    after = put_note(miniature, "after")
+
+    await_(lambda: miniature.seen(f"stream/{before}"))
+    await_(lambda: miniature.seen(f"stream/{after}"))
+
+
 def test_an_expired_item_is_removed_by_the_service_and_the_stream_tells(
     miniature: Miniature,
 ) -> None:
