@@ -38,6 +38,8 @@ def _start(options: argparse.Namespace) -> int:
     except cloud.StartFailed as error:
         print(f"The local cloud did not start. {error}", file=sys.stderr)
         return 1
+    for warning in started.warnings:
+        print(f"Config: {warning}")
     for name in started.missing:
         print(f"{name} is not set in this shell; models that need it will say so.")
     _tell(started.variables, options.state)

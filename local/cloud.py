@@ -63,6 +63,7 @@ class Cloud:
     keys: Keys
     simulator_url: str
     missing: list[str]
+    warnings: tuple[str, ...]
 
     @property
     def base_url(self) -> str:
@@ -169,7 +170,8 @@ def _start(settings: Settings, plan: _Plan) -> Cloud:
         Bucket=stack.outputs["BucketName"], Key=CONFIG_KEY, Body=plan.config.text.encode()
     )
     cloud.lead_to(stack.outputs["ApiId"])
-    return Cloud(settings, cloud, stack, plan.keys, plan.simulator_url, plan.missing)
+    warnings = plan.config.config.warnings
+    return Cloud(settings, cloud, stack, plan.keys, plan.simulator_url, plan.missing, warnings)
 
 
 def _parameters() -> dict[str, str]:

@@ -66,14 +66,14 @@ def demo(state: Path, port: int) -> int:
     console = Console(highlight=False, soft_wrap=True)
     try:
         variables = _local_cloud(state, port, console)
-        with SimulatorClient(variables["NIGHTMAIL_SIMULATOR_URL"]) as simulator:
+        client = OpenAI(
+            base_url=variables["OPENAI_BASE_URL"],
+            api_key=variables["OPENAI_API_KEY"],
+            http_client=DefaultHttpxClient(trust_env=False),
+        )
+        with client, SimulatorClient(variables["NIGHTMAIL_SIMULATOR_URL"]) as simulator:
             simulator.set(batch_seconds=BATCH_SECONDS)
-            client = OpenAI(
-                base_url=variables["OPENAI_BASE_URL"],
-                api_key=variables["OPENAI_API_KEY"],
-                http_client=DefaultHttpxClient(trust_env=False),
-            )
-            with _progress(console) as show:
+            with progress(console) as show:
                 report = run(client, REQUESTS, state / "demo", show)
             simulator.set(batch_seconds=1)
     except (cloud.StartFailed, DemoFailed, OpenAIError) as error:
@@ -174,7 +174,7 @@ def _text(body: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Show]:
+def progress(console: Console) -> Iterator[Show]:
     """A bar on a terminal; elsewhere a line whenever something has changed."""
     if not console.is_terminal:
         yield _line_printer(console)

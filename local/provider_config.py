@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
+from nightmail.config.gateway import GatewayConfig, parse_config, referenced_names
+from nightmail.config.references import is_reference, name_of
+from nightmail.errors import InvalidConfig
 
 
 class ConfigRefused(Exception):
@@ -33,39 +31,30 @@ class ProviderConfig:
 
     path: Path
     text: str
-    document: dict[str, Any]
+    config: GatewayConfig
 
     @classmethod
     def read(cls, path: Path) -> ProviderConfig:
-        """Raises ConfigRefused where the file is missing or is no YAML mapping."""
+        """Raises ConfigRefused where the file is missing or wrong."""
         try:
             text = path.read_text(encoding="utf-8")
-            document = yaml.safe_load(text)
+            return cls(path, text, parse_config(text))
         except OSError as error:
             raise ConfigRefused(f"{path}: {error.strerror}") from error
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ConfigRefused(f"{path} is not YAML: line {line}: {error.problem}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigRefused(f"{path} is not YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise ConfigRefused(f"{path} has to be a mapping with model_list in it")
-        return cls(path, text, document)
+        except UnicodeDecodeError as error:
+            raise ConfigRefused(f"{path} is not UTF-8.") from error
+        except InvalidConfig as error:
+            raise ConfigRefused(f"{path}:\n{error.message}") from error
 
     @property
     def names(self) -> list[str]:
         """The variables that the config refers to by os.environ/NAME."""
-        return sorted(
-            {name for value in _texts(self.document) for name in REFERENCE.findall(value)}
-        )
+        return sorted(referenced_names(self.config))
 
     def master_key(self, variables: Mapping[str, str]) -> str | None:
         """The key that general_settings gives, directly or through the environment."""
-        key = (self.document.get("general_settings") or {}).get("master_key")
-        if not isinstance(key, str):
-            return None
-        reference = REFERENCE.fullmatch(key)
-        return variables.get(reference.group(1)) if reference else key
+        key, name = self.config.master_key, self._master_name
+        return variables.get(name) if name else key
 
     def missing(self, variables: Mapping[str, str]) -> list[str]:
         return [name for name in self.names if not variables.get(name)]
@@ -77,35 +66,21 @@ class ProviderConfig:
         """
         values = {name: variables[name] for name in self.names if variables.get(name)}
         own = {keys.master, keys.second}
-        master_name = (self.document.get("general_settings") or {}).get("master_key")
         for name, value in values.items():
-            if value in own and master_name != f"os.environ/{name}":
+            if value in own and name != self._master_name:
                 raise ConfigRefused(
                     f"{name} in this shell is the gateway's own key, not a provider's (did .local/env "
                     f"set it?). Set {name} to your provider's key and start again."
                 )
-        for place, value in _api_keys(self.document):
-            if value in own:
+        for number, entry in enumerate(self.config.document.model_list):
+            written = entry.litellm_params.api_key
+            if written and written.get_secret_value() in own:
+                place = f"model_list[{number}].litellm_params.api_key"
                 raise ConfigRefused(f"{self.path}: {place} is the gateway's own key.")
         second = hashlib.sha256(keys.second.encode()).hexdigest()
         return json.dumps({**values, "master_key": keys.master, "keys": {"second": second}})
 
-
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for each in value.values():
-                yield from _texts(each)
-        case list():
-            for each in value:
-                yield from _texts(each)
-
-
-def _api_keys(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    models = document.get("model_list")
-    for number, model in enumerate(models if isinstance(models, list) else []):
-        parameters = model.get("litellm_params") if isinstance(model, dict) else None
-        if isinstance(parameters, dict):
-            yield f"model_list[{number}].litellm_params.api_key", parameters.get("api_key")
+    @property
+    def _master_name(self) -> str | None:
+        key = self.config.master_key
+        return name_of(key) if key and is_reference(key) else None

@@ -11,6 +11,7 @@ import pytest
 from local.provider_config import ConfigRefused, Keys, ProviderConfig
 
 KEYS = Keys(master="sk-master", second="sk-second")
+MODEL = "model_list: [{model_name: m, litellm_params: {model: openai/m, api_key: %s}}]"
 
 
 def a_config(folder: Path, text: str) -> ProviderConfig:
@@ -24,7 +25,9 @@ def test_every_name_that_the_config_refers_to_is_found(tmp_path: Path) -> None:
         tmp_path,
         """
         model_list:
-          - litellm_params: {api_key: os.environ/B_KEY, api_base: os.environ/A_BASE}
+          - model_name: m
+            litellm_params:
+              {model: openai/m, api_key: os.environ/B_KEY, api_base: os.environ/A_BASE}
         general_settings: {master_key: os.environ/C_KEY}
         """,
     )
@@ -33,9 +36,11 @@ def test_every_name_that_the_config_refers_to_is_found(tmp_path: Path) -> None:
 
 
 def test_a_name_that_the_shell_does_not_set_is_missing(tmp_path: Path) -> None:
-    config = a_config(tmp_path, "a: [os.environ/SET, os.environ/EMPTY, os.environ/UNSET]")
+    config = a_config(tmp_path, MODEL % "os.environ/UNSET")
 
-    assert config.missing({"SET": "x", "EMPTY": ""}) == ["EMPTY", "UNSET"]
+    assert config.missing({"OTHER": "x"}) == ["UNSET"]
+    assert config.missing({"UNSET": ""}) == ["UNSET"]
+    assert config.missing({"UNSET": "x"}) == []
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ def test_the_master_key_is_the_configs(tmp_path: Path, text: str, key: str | Non
 def test_the_secret_holds_the_keys_and_what_the_config_refers_to_and_nothing_else(
     tmp_path: Path,
 ) -> None:
-    config = a_config(tmp_path, "a: [os.environ/PROVIDER_KEY, os.environ/UNSET]")
+    config = a_config(tmp_path, MODEL % "os.environ/PROVIDER_KEY")
 
     secret = json.loads(config.secret(KEYS, {"PROVIDER_KEY": "sk-p", "HOME": "/root"}))
 
@@ -69,14 +74,14 @@ def test_the_secret_holds_the_keys_and_what_the_config_refers_to_and_nothing_els
 
 @pytest.mark.parametrize("own", ["sk-master", "sk-second"])
 def test_the_gateways_own_key_is_refused_as_a_providers(tmp_path: Path, own: str) -> None:
-    config = a_config(tmp_path, "a: os.environ/OPENAI_API_KEY")
+    config = a_config(tmp_path, MODEL % "os.environ/OPENAI_API_KEY")
 
     with pytest.raises(ConfigRefused, match="OPENAI_API_KEY in this shell is the gateway's own"):
         config.secret(KEYS, {"OPENAI_API_KEY": own})
 
 
 def test_the_gateways_own_key_is_refused_where_the_config_spells_it_out(tmp_path: Path) -> None:
-    config = a_config(tmp_path, "model_list: [{litellm_params: {api_key: sk-master}}]")
+    config = a_config(tmp_path, MODEL % "sk-master")
 
     with pytest.raises(ConfigRefused, match=r"model_list\[0\]\.litellm_params\.api_key"):
         config.secret(KEYS, {})
@@ -91,9 +96,9 @@ def test_the_name_of_the_master_key_itself_is_no_providers_key(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", "not YAML: line 1"),
-        ("- a", "has to be a mapping"),
-        ("", "has to be a mapping"),
+        ("a: [", "not valid YAML"),
+        ("- a", "mapping"),
+        ("model_list: [{model_name: m}]", r"model_list\[0\]\.litellm_params"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, words: str) -> None:

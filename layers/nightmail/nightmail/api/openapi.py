@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from nightmail.batch import BatchStatus
-from nightmail.file import ExpiresAfter, FileStatus, UploadStatus
+from nightmail.file import FileStatus, UploadStatus
 from nightmail.new_batch import ENDPOINTS, WINDOW_SECONDS
 from nightmail.new_file import PURPOSES
 from nightmail.shard import ShardState
@@ -38,5 +38,4 @@ def _document() -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name, words in _WORDS.items():
         schemas[name] = {"type": "string", "enum": [str(word) for word in words]}
-    schemas["ExpiresAfter"] = ExpiresAfter.model_json_schema()
     return document
