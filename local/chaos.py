@@ -2,7 +2,8 @@
 
 `POST /_nightmail/kill` on the emulator's port makes a plan, `GET` shows the plans that wait and the
 kills that were done, `DELETE` forgets both. A plan is
-`{"function": <FunctionName>, "times": 1, "when": ...}` with `when` one of
+`{"function": <FunctionName>, "event": "", "times": 1, "when": ...}`: only invocations count whose
+event has that text anywhere in its JSON. `when` is one of
 
 - `"start"`: as soon as the process has the event;
 - `"end"`: when the handler has finished and before its answer counts;
@@ -17,6 +18,7 @@ kills that were done, `DELETE` forgets both. A plan is
 from __future__ import annotations
 
 import fnmatch
+import json
 import threading
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -28,7 +30,12 @@ class Victim(Protocol):
     """An execution environment that can be killed, with the plan for what it runs now."""
 
     func_name: str
+    event: Any
     plan: Plan | None
+
+    @property
+    def access_key(self) -> str:
+        """What it signs its calls of AWS with; no other environment has the same."""
 
     def kill_process(self) -> None: ...
 
@@ -49,8 +56,12 @@ class Order(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     function: str
+    event: str = ""
     times: int = 1
     when: Literal["start", "end", "now"] | Delay | Call = "start"
+
+    def is_for(self, victim: Victim) -> bool:
+        return self.function == victim.func_name and self.event in json.dumps(victim.event)
 
 
 @dataclass
@@ -75,7 +86,6 @@ _lock = threading.RLock()
 _orders: list[Order] = []
 _done: list[Order] = []
 _running: list[Victim] = []
-_callers: dict[str, str] = {}
 
 
 def place(order: Order) -> None:
@@ -84,7 +94,7 @@ def place(order: Order) -> None:
         if order.when != "now":
             _orders.append(order)
             return
-        for victim in [victim for victim in _running if victim.func_name == order.function]:
+        for victim in [victim for victim in _running if order.is_for(victim)]:
             victim.plan = Plan(order, victim)
             victim.plan.fire()
 
@@ -103,17 +113,12 @@ def report() -> dict[str, Any]:
         }
 
 
-def remember_caller(access_key: str, function: str) -> None:
-    """Whose calls of AWS are signed with this key."""
-    _callers[access_key] = function
-
-
 def begin(victim: Victim) -> None:
     """An invocation is about to be handed to its process: it takes the order that waits for it."""
     with _lock:
         _running.append(victim)
         victim.plan = None
-        order = next((order for order in _orders if order.function == victim.func_name), None)
+        order = next((order for order in _orders if order.is_for(victim)), None)
         if order is None:
             return
         order.times -= 1
@@ -149,9 +154,8 @@ def invocation_ends(plan: Plan | None) -> None:
 
 def plan_for_call(access_key: str, operation: str) -> tuple[Plan, Call] | None:
     """The plan that waits for this call of AWS, signed with this key."""
-    function = _callers.get(access_key)
     with _lock:
-        plans = [each.plan for each in _running if each.func_name == function and each.plan]
+        plans = [each.plan for each in _running if each.plan and each.access_key == access_key]
     for plan in plans:
         call = plan.order.when
         if isinstance(call, Call) and not plan.fired and fnmatch.fnmatchcase(operation, call.call):

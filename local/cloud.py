@@ -41,7 +41,8 @@ class Settings:
     """How to start a cloud.
 
     `cache` keeps installed packages for all clouds; `wait_scale` shortens Step Functions' waits;
-    `variables` is where the config's os.environ/NAME are looked up.
+    `variables` is where the config's os.environ/NAME are looked up; `parameters` are the template's,
+    where they are to be other than samconfig.toml has them.
     """
 
     state: Path = ROOT / ".local"
@@ -51,6 +52,7 @@ class Settings:
     stack: str = "nightmail"
     wait_scale: float = 1
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def _start(settings: Settings, plan: _Plan) -> Cloud:
     processes.wait_until_ready(simulator, f"{plan.simulator_url}/_control/health")
     session = cloud.session()
     template = ROOT / "template.yaml"
-    stack = deploy(template, settings.stack, session, _parameters(), settings.cache)
+    parameters = {**_parameters(), **settings.parameters}
+    stack = deploy(template, settings.stack, session, parameters, settings.cache)
     session.client("secretsmanager").put_secret_value(
         SecretId=stack.outputs["SecretName"], SecretString=plan.secret
     )

@@ -50,9 +50,16 @@ class Emulator:
         """Let the front door lead to this API."""
         self._steer("PUT", "front", {"api_id": api_id})
 
-    def kill(self, function: str, when: str | dict[str, Any] = "start", times: int = 1) -> None:
+    def kill(
+        self,
+        function: str,
+        when: str | dict[str, Any] = "start",
+        times: int = 1,
+        event: str = "",
+    ) -> None:
         """Kill the next invocations of a function, by its name: see local.chaos."""
-        self._steer("POST", "kill", {"function": function, "when": when, "times": times})
+        order = {"function": function, "when": when, "times": times, "event": event}
+        self._steer("POST", "kill", order)
 
     def kills(self) -> dict[str, Any]:
         """The kills that wait and those that were done: `{"waiting": [...], "done": [...]}`."""

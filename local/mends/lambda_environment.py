@@ -3,7 +3,7 @@
 ministack hands a function the host's whole environment and puts layers before the code.
 
 Replaces: services.lambda_svc._provided_runtime_code_dir, _provided_worker_env. Uses:
-services.lambda_svc._resolve_layer_zip, _docker_extracted_dir;
+services.lambda_svc._resolve_layer_zip, _docker_extracted_dir; services.sts._sessions;
 core.lambda_runtime.execution_credentials.
 """
 
@@ -19,9 +19,7 @@ from typing import Any
 
 from ministack.core.lambda_runtime import execution_credentials
 from ministack.core.responses import get_region
-from ministack.services import lambda_svc
-
-from local import chaos
+from ministack.services import lambda_svc, sts
 
 _unpack = lambda_svc._provided_runtime_code_dir
 
@@ -29,6 +27,11 @@ _unpack = lambda_svc._provided_runtime_code_dir
 def scratch(port: int) -> Path:
     """The /tmp of the environment that has its Runtime API at this port; gone with it, as on AWS."""
     return Path(tempfile.gettempdir()) / "scratch" / str(port)
+
+
+def access_key_of(port: int) -> str:
+    """The access key of the environment that has its Runtime API at this port."""
+    return f"ASIA{port:016d}"
 
 
 class Surroundings:
@@ -81,10 +84,8 @@ class Surroundings:
 def _identity(config: dict[str, Any], port: int) -> dict[str, str]:
     """Which function this is, and whose role it has."""
     name = config["FunctionName"]
-    credentials: dict[str, str] = execution_credentials(config)
-    chaos.remember_caller(credentials["AWS_ACCESS_KEY_ID"], name)
     return {
-        **credentials,
+        **_credentials(config, port),
         "AWS_DEFAULT_REGION": get_region(),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime', '')}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.get("MemorySize", 128)),
@@ -95,6 +96,14 @@ def _identity(config: dict[str, Any], port: int) -> dict[str, str]:
         "AWS_LAMBDA_LOG_STREAM_NAME": f"local-{port}",
         "AWS_REGION": get_region(),
     }
+
+
+def _credentials(config: dict[str, Any], port: int) -> dict[str, str]:
+    """Each environment has credentials of its own, as on AWS: they tell whose call it is."""
+    credentials: dict[str, str] = execution_credentials(config)
+    session = sts._sessions[credentials["AWS_ACCESS_KEY_ID"]]
+    sts.register_session(access_key_of(port), dict(session))
+    return {**credentials, "AWS_ACCESS_KEY_ID": access_key_of(port)}
 
 
 def _layers(config: dict[str, Any]) -> list[Path]:

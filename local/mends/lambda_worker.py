@@ -27,7 +27,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from local import chaos
-from local.mends.lambda_environment import scratch
+from local.mends.lambda_environment import access_key_of, scratch
 
 RESPONSE_LIMIT = 6_291_556
 """Bytes of one answer of a function: 6 MB, and 100 bytes more than a request may have."""
@@ -44,9 +44,14 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
     """One execution environment: a process of the runtime client, and the Runtime API it polls."""
 
     func_name: str
+    event: Any = None
     plan: chaos.Plan | None = None
     peak_memory_mb = 0
     exit_status: int | None = None
+
+    @property
+    def access_key(self) -> str:
+        return access_key_of(self._server.server_address[1]) if self._server else ""
 
     def invoke(
         self,
@@ -56,6 +61,7 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         trace_id: str | None = None,
         invoked_function_arn: str | None = None,
     ) -> dict[str, Any]:
+        self.event = event
         chaos.begin(self)
         try:
             result: dict[str, Any] = super().invoke(

@@ -1,12 +1,111 @@
-"""Fixtures of the contract tests."""
+"""Fixtures of the contract tests: the API on a real socket, and the emulator."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 
+import boto3
+import httpx
+import openai
 import pytest
+import yaml
+from moto.server import ThreadedMotoServer
 
+from local.simulator.client import SimulatorClient
+from tests.contract.api_gateway import ApiGateway
+from tests.contract.gateway_server import GatewayServer, serving
+from tests.contract.life import Life
 from tests.contract.miniature import Miniature, deploy_miniature
+from tests.unit.conftest import ENVIRONMENT, _moto, aws
+
+__all__ = ["_moto", "aws"]  # fixtures
+
+MASTER_KEY = "sk-1234"
+OTHER_KEY = "sk-other"
+MODELS = ["gpt-5-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "openai/*"]
+
+
+@pytest.fixture(scope="session")
+def _sockets() -> Iterator[str]:
+    """Moto's stores on a socket: presigned URLs lead there."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def _bucket_on_a_socket(aws: None, _sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 at an address that presigned URLs can name, and that moto answers for within the process."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", _sockets)
+    monkeypatch.setenv("MOTO_S3_CUSTOM_ENDPOINTS", _sockets)
+
+
+@pytest.fixture
+def gateway(_bucket_on_a_socket: None, simulator: SimulatorClient) -> ApiGateway:
+    """The API on empty stores; its models are the simulator's, its owners `admin` and `other`."""
+    config = {
+        "general_settings": {"master_key": MASTER_KEY},
+        "model_list": [_model(name, simulator.base_url) for name in MODELS],
+    }
+    secret = {
+        "keys": {"other": hashlib.sha256(OTHER_KEY.encode()).hexdigest()},
+        "SIMULATOR_KEY": "sk-simulator",
+    }
+    boto3.client("s3").put_object(
+        Bucket=ENVIRONMENT["BUCKET_NAME"], Key="config/config.yaml", Body=yaml.safe_dump(config)
+    )
+    boto3.client("secretsmanager").create_secret(
+        Name=ENVIRONMENT["SECRET_NAME"], SecretString=json.dumps(secret)
+    )
+    return ApiGateway()
+
+
+def _model(name: str, api_base: str) -> dict[str, object]:
+    return {
+        "model_name": name,
+        "litellm_params": {
+            "model": f"openai/{name.removeprefix('openai/')}",
+            "api_base": api_base,
+            "api_key": "os.environ/SIMULATOR_KEY",
+        },
+    }
+
+
+@pytest.fixture
+def server(gateway: ApiGateway) -> Iterator[GatewayServer]:
+    with serving(gateway) as server:
+        yield server
+
+
+@pytest.fixture
+def life(gateway: ApiGateway) -> Life:
+    return Life(gateway)
+
+
+@pytest.fixture
+def client(server: GatewayServer) -> Iterator[openai.OpenAI]:
+    """The newest official client, as the owner `admin`."""
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=MASTER_KEY) as client:
+        yield client
+
+
+@pytest.fixture
+def other(server: GatewayServer) -> Iterator[openai.OpenAI]:
+    """The same as another owner."""
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=OTHER_KEY) as client:
+        yield client
+
+
+@pytest.fixture
+def http(server: GatewayServer) -> Iterator[httpx.Client]:
+    """A plain client with the master key, for what the official one can't say."""
+    headers = {"authorization": f"Bearer {MASTER_KEY}"}
+    with httpx.Client(base_url=f"{server.url}/v1", headers=headers, trust_env=False) as http:
+        yield http
 
 
 @pytest.fixture(scope="session")

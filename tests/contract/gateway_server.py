@@ -9,8 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.contract.api_gateway import ApiGateway, Asked
 
-MASTER_KEY = "sk-master"
-
 
 class GatewayServer(ThreadingHTTPServer):
     """Listens on a free port of the loopback address."""

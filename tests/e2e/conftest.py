@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import boto3
+import httpx
 import pytest
+import yaml
 
 from local import cloud as local_cloud
 from local import processes
 from local.simulator.client import SimulatorClient
+from tests.patience import wait_until
 
 WAIT_SCALE = 0.02
 """Step Functions' waits, so that a poll after 5 s comes after 0.1 s."""
+
+PARAMETERS = {"SubmitTimeoutSeconds": "10"}
+"""A shard whose SubmitShard was killed is taken over after this time, and five seconds more."""
+
+BATCH_SECONDS = 0.05
+"""How long the simulator takes for a batch."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An owner of a test's own, with a model of its own name and a provider's key that no other has.
+
+    So a fault of the simulator or a kill can be meant for this one alone.
+    """
+
+    owner: str
+
+    @property
+    def model(self) -> str:
+        return self.owner
+
+    @property
+    def key(self) -> str:
+        return f"sk-{self.owner}-of-the-gateway"
+
+    @property
+    def provider_key(self) -> str:
+        return f"sk-{self.owner}-of-the-provider"
+
+    @property
+    def model_entry(self) -> dict[str, Any]:
+        return {
+            "model_name": self.model,
+            "litellm_params": {
+                "model": "openai/gpt-4o-mini",
+                "api_base": "os.environ/NIGHTMAIL_SIMULATOR_URL",
+                "api_key": self.provider_key,
+            },
+        }
+
+
+TENANTS = [Tenant(f"tenant-{number:03}") for number in range(200)]
 
 
 @dataclass(frozen=True)
@@ -23,6 +70,11 @@ class RunningCloud:
     """What an end-to-end test may touch."""
 
     running: local_cloud.Cloud
+    tenants: Iterator[Tenant] = field(default_factory=lambda: iter(TENANTS))
+
+    def new_tenant(self) -> Tenant:
+        """Somebody whom no other test knows."""
+        return next(self.tenants)
 
     @property
     def base_url(self) -> str:
@@ -66,10 +118,14 @@ class RunningCloud:
         return self.running.stack.resources[logical_id]
 
     def kill_function(
-        self, function: str, when: str | dict[str, Any] = "start", times: int = 1
+        self,
+        function: str,
+        when: str | dict[str, Any] = "start",
+        times: int = 1,
+        event: str = "",
     ) -> None:
-        """Kill the process of a function's next invocations: `when` as in local.chaos."""
-        self.running.emulator.kill(self.function_name(function), when, times)
+        """Kill the process of a function's next invocations: all as in local.chaos."""
+        self.running.emulator.kill(self.function_name(function), when, times, event)
 
     def kills(self) -> dict[str, Any]:
         """`{"waiting": [...], "done": [...]}`: what kill_function has asked for."""
@@ -82,12 +138,46 @@ class RunningCloud:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     state = tmp_path_factory.mktemp("cloud")
+    config = state / "config.yaml"
+    config.write_text(_config())
     settings = local_cloud.Settings(
-        state=state, port=processes.free_port(), wait_scale=WAIT_SCALE, variables={}
+        state=state,
+        port=processes.free_port(),
+        config=config,
+        wait_scale=WAIT_SCALE,
+        variables={},
+        parameters=PARAMETERS,
     )
     running = RunningCloud(local_cloud.start(settings))
+    _let_in(running)
     try:
         with running.simulator:
+            running.simulator.set(batch_seconds=BATCH_SECONDS)
             yield running
     finally:
         local_cloud.stop(state)
+
+
+def _config() -> str:
+    """The local cloud's own models, and one for each tenant."""
+    document = yaml.safe_load(local_cloud.DEFAULT_CONFIG.read_text())
+    document["model_list"] += [tenant.model_entry for tenant in TENANTS]
+    return yaml.safe_dump(document)
+
+
+def _let_in(running: RunningCloud) -> None:
+    """Add the tenants' keys to the stack's secret."""
+    secrets = running.session.client("secretsmanager")
+    name = running.outputs["SecretName"]
+    secret = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+    for tenant in TENANTS:
+        secret["keys"][tenant.owner] = hashlib.sha256(tenant.key.encode()).hexdigest()
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(secret))
+    wait_until(lambda: _answer_to(TENANTS[0].key, running) == httpx.codes.OK)
+
+
+def _answer_to(key: str, running: RunningCloud) -> int:
+    """Where the authorizer has looked at the secret just now, it does not look at once again."""
+    headers = {"Authorization": f"Bearer {key}"}
+    url = f"{running.base_url}/models"
+    return httpx.get(url, headers=headers, trust_env=False).status_code

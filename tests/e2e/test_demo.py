@@ -18,30 +18,46 @@ from rich.console import Console
 from local import cloud as local_cloud
 from local import demo
 from local.build import ROOT
+from local.cloud import SIMULATOR_KEY
 from local.simulator.answers import digest
-from tests.e2e.conftest import RunningCloud
+from tests.e2e.conftest import BATCH_SECONDS, RunningCloud
 
+README = ROOT / "README.md"
 FOUR_MEGABYTES = 4 * 1024 * 1024
 
 
 @pytest.fixture
 def client(cloud: RunningCloud) -> Iterator[OpenAI]:
-    """The stock client; the simulator behaves well before and afterwards."""
-    cloud.simulator.reset()
+    """The stock client with the master key; afterwards the simulator behaves well again."""
     with OpenAI(
         base_url=cloud.base_url,
         api_key=cloud.key,
         http_client=DefaultHttpxClient(trust_env=False),
     ) as client:
         yield client
+    cloud.simulator.behave()
     cloud.simulator.release()
-    cloud.simulator.reset()
+    cloud.simulator.set(batch_seconds=BATCH_SECONDS)
+
+
+def state_of(cloud: RunningCloud, folder: Path, config: Path) -> Path:
+    """A state folder that tells of the running cloud, as if it had been started with `config`."""
+    state = cloud.running.settings.state
+    env = (state / "env").read_text()
+    (folder / "pids.json").write_bytes((state / "pids.json").read_bytes())
+    (folder / "env").write_text(env.replace(str(cloud.running.settings.config), str(config)))
+    return folder
 
 
 def example(cloud: RunningCloud, name: str, *arguments: str) -> str:
-    """What an example says, run with the variables of the cloud's `env` file."""
+    """What an example says."""
+    return python(cloud, f"examples/{name}", *arguments)
+
+
+def python(cloud: RunningCloud, *arguments: str) -> str:
+    """What a Python program says that has the variables of the cloud's `env` file."""
     result = subprocess.run(
-        [sys.executable, f"examples/{name}", *arguments],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, **cloud.running.variables, "NO_PROXY": "127.0.0.1"},
         capture_output=True,
@@ -76,7 +92,7 @@ def test_the_demo_answers_every_example_and_saves_the_results(
 def test_the_demo_says_why_a_batch_failed(
     cloud: RunningCloud, client: OpenAI, tmp_path: Path
 ) -> None:
-    cloud.simulator.behave({"kind": "refused_key"})
+    cloud.simulator.behave({"kind": "refused_key", "match": {"key": SIMULATOR_KEY}})
 
     with pytest.raises(demo.DemoFailed, match=r"ended as failed\..*401"):
         demo.run(client, demo.REQUESTS, tmp_path, lambda *_: None)
@@ -85,7 +101,7 @@ def test_the_demo_says_why_a_batch_failed(
 def test_the_demo_gives_up_a_batch_that_does_not_end(
     cloud: RunningCloud, client: OpenAI, tmp_path: Path
 ) -> None:
-    cloud.simulator.behave({"kind": "stuck_batch"})
+    cloud.simulator.behave({"kind": "stuck_batch", "match": {"key": SIMULATOR_KEY}})
 
     with pytest.raises(demo.DemoFailed, match="given up"):
         demo.run(client, demo.REQUESTS, tmp_path, lambda *_: None, patience_seconds=0)
@@ -94,37 +110,45 @@ def test_the_demo_gives_up_a_batch_that_does_not_end(
 def test_make_demo_finds_the_cloud_running_and_says_that_a_simulator_answered(
     cloud: RunningCloud,
     client: OpenAI,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(demo, "BATCH_SECONDS", 1)
-    settings = cloud.running.settings
+    monkeypatch.setattr(demo, "BATCH_SECONDS", BATCH_SECONDS)
+    state = state_of(cloud, tmp_path, local_cloud.DEFAULT_CONFIG)
 
-    status = demo.demo(settings.state, settings.port)
+    status = demo.demo(state, cloud.running.settings.port)
 
     said = capsys.readouterr().out
-    assert status == 0
+    assert status == 0, said
     assert f"Nightmail answers at {cloud.base_url}" in said
     assert re.search(r"67 of 67 requests completed, 0 failed; \d+ tokens in", said)
     assert "A simulator on this machine" in said
     assert "make stop" in said
-    assert (settings.state / "demo" / "output.jsonl").exists()
+    assert (state / "demo" / "output.jsonl").exists()
 
 
-def test_make_demo_leaves_a_cloud_with_a_config_of_the_users_alone(
+def test_make_demo_sends_nothing_through_a_cloud_with_a_config_of_the_users(
     cloud: RunningCloud, client: OpenAI, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    env = cloud.running.settings.state / "env"
-    written = env.read_text()
-    env.write_text(written.replace(str(local_cloud.DEFAULT_CONFIG), str(tmp_path / "my.yaml")))
-    try:
-        status = demo.demo(cloud.running.settings.state, cloud.running.settings.port)
-    finally:
-        env.write_text(written)
+    before = client.batches.list(limit=1).data
+
+    status = demo.demo(state_of(cloud, tmp_path, tmp_path / "my.yaml"), cloud.running.settings.port)
 
     assert status == 1
     assert "a config of yours" in capsys.readouterr().out
-    assert cloud.simulator.batches() == []
+    assert client.batches.list(limit=1).data == before
+
+
+def test_the_ten_lines_of_the_readme_print_results(cloud: RunningCloud, client: OpenAI) -> None:
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+
+    said = python(cloud, "-c", code)
+
+    assert "completed=67" in said
+    assert said.count('"custom_id":') == 67
 
 
 def test_without_a_terminal_the_progress_is_told_in_lines_and_each_once() -> None:

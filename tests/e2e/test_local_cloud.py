@@ -106,7 +106,7 @@ def test_a_start_with_a_file_that_is_no_config_says_where(tmp_path: Path) -> Non
     status, said = local("start", tmp_path, "--config", str(config), "--port", "1")
 
     assert status == 1
-    assert f"{config} is not YAML: line 2" in said
+    assert f"{config}:\nline 2: " in said
     assert left_behind(tmp_path) == []
 
 

@@ -15,9 +15,9 @@ to change a status, and the store writes a move on the condition that nobody wro
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from nightmail.errors import StatusConflict
 from nightmail.file import ExpiresAfter
@@ -69,12 +69,18 @@ NEXT: dict[BatchStatus, frozenset[BatchStatus]] = {
 }
 
 
-class BatchError(BaseModel):
-    """One entry of a batch's `errors`; `line` is 1-based."""
+# A hundred errors have to fit into one item of 400 KB, whatever a caller or a provider wrote.
+MAX_ERRORS = 100
+_Name = Annotated[str, AfterValidator(lambda text: text[:100])]
+_Text = Annotated[str, AfterValidator(lambda text: text[:700])]
 
-    code: str
-    message: str
-    param: str | None = None
+
+class BatchError(BaseModel):
+    """One entry of a batch's `errors`; `line` is 1-based. Texts that are too long are cut."""
+
+    code: _Name
+    message: _Text
+    param: _Name | None = None
     line: int | None = None
 
 

@@ -5,22 +5,25 @@ The checks, codes and messages are OpenAI's for batch input files; a line has at
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from nightmail.batch import BatchError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
+_MAX_MODEL_CHARACTERS = 512
+# orjson reads up to 1024 levels and writes up to 254 (its documentation, "Deserialize" and "default").
+_DEEP = 250
 
 
-@dataclass(frozen=True)
-class RawLine:
+class RawLine(NamedTuple):
     """A line without its newline. `end` is the offset of the byte behind the newline.
 
-    `content` is None where the line is longer than MAX_LINE_BYTES.
+    `content` is None where the line is longer than it may be.
     """
 
     content: bytes | None
@@ -38,22 +41,53 @@ class Line:
     body: dict[str, Any]
 
 
+class _OpenLine:
+    """The line whose newline has not come yet; what is over the limit is counted, not kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size <= self._limit:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+
+    def close(self) -> bytes | None:
+        content = None if self.size > self._limit else b"".join(self._pieces)
+        self._pieces, self.size = [], 0
+        return content
+
+
 def cut_lines(
-    chunks: Iterable[bytes], start: int = 0, limit: int = MAX_LINE_BYTES
+    chunks: Iterable[bytes], start: int = 0, limit: int = sys.maxsize
 ) -> Iterator[RawLine]:
     """The lines of a stream that begins at offset `start`; no more than `limit` is kept of one."""
-    end, carry, too_long = start, b"", False
+    end, line = start, _OpenLine(limit)
     for chunk in chunks:
-        *whole, rest = (carry + chunk).split(b"\n")
-        for content in whole:
-            end += len(content) + 1
-            yield RawLine(None if too_long or len(content) > limit else content, end)
-            too_long = False
-        if len(rest) > limit:
-            end, rest, too_long = end + len(rest), b"", True
-        carry = rest
-    if carry or too_long:
-        yield RawLine(None if too_long else carry, end + len(carry))
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            line.add(piece)
+            end += line.size + 1
+            yield RawLine(line.close(), end)
+        line.add(rest)
+    if line.size:
+        end += line.size
+        yield RawLine(line.close(), end)
+
+
+def is_too_deep(content: bytes, entry: Any) -> bool:
+    """Whether `entry`, read from `content`, has more levels than can be written again."""
+    if content.count(b"[") + content.count(b"{") <= _DEEP:
+        return False
+    try:
+        orjson.dumps(entry)
+    except orjson.JSONEncodeError:
+        return True
+    return False
 
 
 def read_line(content: bytes | None, number: int, endpoint: str) -> Line | BatchError | None:
@@ -68,6 +102,9 @@ def read_line(content: bytes | None, number: int, endpoint: str) -> Line | Batch
         return _not_json(number)
     if not isinstance(entry, dict):
         return _not_json(number)
+    if is_too_deep(content, entry):
+        message = f"This line is nested too deeply: up to {_DEEP} levels are read."
+        return _error(number, "invalid_json_line", None, message)
     return _check_envelope(entry, number, endpoint) or _check_body(entry, number)
 
 
@@ -115,6 +152,9 @@ def _check_body(entry: dict[str, Any], number: int) -> Line | BatchError:
         return _error(number, "invalid_request", "body.model", "Model parameter is required.")
     if not isinstance(model, str):
         return _wrong_type(number, "body.model", "a string", model)
+    if len(model) > _MAX_MODEL_CHARACTERS:
+        message = f"A model's name has up to {_MAX_MODEL_CHARACTERS} characters."
+        return _error(number, "invalid_request", "body.model", message)
     if body.get("stream"):
         message = "Streaming is not supported in the Batch API."
         return _error(number, "streaming_unsupported", "body.stream", message)

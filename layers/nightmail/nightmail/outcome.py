@@ -22,12 +22,15 @@ class Kind(IntEnum):
 
     ANSWERED = 0  # HTTP 2xx
     REFUSED = 1  # another HTTP status: `response` holds the API's error
-    FAILED = 2  # never executed: `error` says why
+    FAILED = 2  # no answer: `error` says why
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One line's end: `response` for the first two kinds, `error` (code, message) for the third."""
+    """One line's end: `response` for the first two kinds, `error` (code, message) for the third.
+
+    A `response` that is no answer may stand beside an `error`.
+    """
 
     number: int
     kind: Kind

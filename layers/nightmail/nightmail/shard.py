@@ -74,7 +74,9 @@ class Shard(BaseModel):
     fence: int = 0
     lease_until: int = 0
     attempts: int = 0  # refusals and time-outs since the last success
-    looks: int = 0  # searches for a batch after an unclear answer
+    looks: int = 0  # searches that found no batch after an unclear answer
+    returns: int = 0  # batches that the provider gave back before it ran a line
+    rereads: int = 0  # looks at an ended batch whose results were not all there
     provider_file_id: str | None = None
     provider_batch_id: str | None = None
     provider_status: str | None = None  # the provider's own word

@@ -143,7 +143,8 @@ def provider_of(deployment: Deployment) -> BatchProvider:
 
 
 def planner() -> Planner:
-    from nightmail.steps.plan_batch import PlanLimits, Planner
+    from nightmail.steps.input_checks import PlanLimits
+    from nightmail.steps.plan_batch import Planner
 
     limits = PlanLimits(
         lines=settings().max_batch_lines,

@@ -23,10 +23,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tag:
-    """What marks a provider batch as ours, so that it can be found after an unclear answer."""
+    """What marks a provider batch as ours, so that it can be found after an unclear answer.
+
+    `attempt` counts the batches that the provider gave back: they keep their tags.
+    """
 
     batch_id: str
     shard: int
+    attempt: int = 0
 
 
 class Phase(StrEnum):
@@ -85,8 +89,12 @@ class BatchProvider(Protocol):
         Raises ProviderUnclear where the batch may exist although no good answer came.
         """
 
-    def find(self, tag: Tag, since: int) -> str | None:
-        """The id of a batch with this tag, made after `since` (Unix seconds), if there is one."""
+    def find(self, prepared: str, tag: Tag, since: int) -> str | None:
+        """The id of the batch that `submit` made of `prepared` with this tag, if there is one.
+
+        It was made after `since` (Unix seconds). Raises ProviderNotFound or ProviderRejected where
+        the provider does not list its batches.
+        """
 
     def poll(self, provider_batch_id: str) -> Progress:
         """How far it is. An unknown status counts as running."""

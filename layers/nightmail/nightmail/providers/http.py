@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,28 +23,40 @@ from nightmail.errors import (
     ProviderUnavailable,
 )
 
-_UNAVAILABLE = frozenset({408, 409, 500, 502, 503, 504, 529})
+_UNAVAILABLE = frozenset({408, 409, 425})  # and everything from 500 on
+_SERVER_ERROR = 500
 _NEVER_HEALS = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"}
 )
 _QUEUE_FULL = "token_limit_exceeded"
-_SECRET = re.compile(r"\b(?:sk|key|gsk|xai|Bearer)[-_ ][A-Za-z0-9_*.-]{6,}")
-_MESSAGE_CHARACTERS = 1000
+_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bAIza[\w*-]{8,}|\bBearer\s+\S+")
+_MESSAGE_CHARACTERS = 500
 
 
-def without_secrets(text: str) -> str:
-    """The provider's words, with anything that looks like a key blanked."""
-    return _SECRET.sub("***", text)[:_MESSAGE_CHARACTERS]
+def without_secrets(text: str, key: str | None = None) -> str:
+    """The provider's words without `key`, nor anything that looks like one."""
+    blanked = text.replace(key, "***") if key else text
+    return _SECRET.sub("***", blanked)[:_MESSAGE_CHARACTERS]
 
 
 @contextmanager
 def transport_errors(provider: str) -> Iterator[None]:
-    """Anything that kept an answer from coming is ProviderUnavailable."""
+    """Anything that kept an answer from coming is ProviderUnavailable; waiting mends no address."""
     try:
         yield
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise ProviderRejected(
+            f"{provider} cannot be called: its api_base is not the URL of a server.",
+            provider=provider,
+        ) from error
     except httpx.TransportError as error:
         raise ProviderUnavailable(
             f"{provider} could not be reached: {type(error).__name__}.", provider=provider
+        ) from error
+    except httpx.RequestError as error:
+        raise ProviderGarbled(
+            f"{provider} gave an answer that cannot be read: {type(error).__name__}.",
+            provider=provider,
         ) from error
 
 
@@ -52,7 +65,8 @@ def raise_for_status(response: httpx.Response, provider: str) -> None:
     if response.is_success:
         return
     message, param, code = _envelope(response)
-    text = f"{provider} answered {response.status_code}: {without_secrets(message)}"
+    key = response.request.headers.get("authorization", "").removeprefix("Bearer ")
+    text = f"{provider} answered {response.status_code}: {without_secrets(message, key)}"
     leaf = _leaf(response.status_code, code)
     raise leaf(
         text,
@@ -85,7 +99,7 @@ def _leaf(status: int, code: str | None) -> type[ProviderError]:
         return ProviderQueueFull
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return ProviderRejected if code in _NEVER_HEALS else ProviderThrottled
-    if status in _UNAVAILABLE:
+    if status >= _SERVER_ERROR or status in _UNAVAILABLE:
         return ProviderUnavailable
     return ProviderNotFound if status == httpx.codes.NOT_FOUND else ProviderRejected
 
@@ -111,15 +125,16 @@ def _retry_after(headers: httpx.Headers) -> float | None:
     """Seconds, from `retry-after-ms` or `retry-after` (seconds or an HTTP date, RFC 9110)."""
     try:
         if "retry-after-ms" in headers:
-            return float(headers["retry-after-ms"]) / 1000
-        value = headers.get("retry-after")
-        return None if value is None else _seconds(value)
-    except ValueError:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _seconds(headers["retry-after"])
+    except (KeyError, ValueError, OverflowError):
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _seconds(value: str) -> float:
     try:
-        return max(0.0, float(value))
+        return float(value)
     except ValueError:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+        return parsedate_to_datetime(value).timestamp() - time()

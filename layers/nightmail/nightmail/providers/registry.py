@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nightmail.providers.base import BatchProvider, Limits
+from nightmail.providers.base import BatchProvider
 from nightmail.providers.openai.provider import OpenAIProvider, open_client
 from nightmail.shard import Deployment
 
@@ -16,6 +16,3 @@ def has_native_lane(provider: str) -> bool:
 def open_provider(deployment: Deployment, key: str | None) -> BatchProvider:
     """The native lane of `deployment`; its provider is one of NATIVE."""
     return OpenAIProvider(deployment, open_client(deployment, key))
-
-
-__all__ = ["BatchProvider", "Limits", "has_native_lane", "open_provider"]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+from nightmail.batch import Batch
 from nightmail.payloads import Next, StepResult
 
 Clock = Callable[[], int]  # Unix seconds
 TimeIsUp = Callable[[], bool]  # the invocation has to stop soon
 
-LONGEST_WAIT_SECONDS = 900
+# A provider is given this long to stop a batch, or to be reached; OpenAI says up to 10 minutes.
+GRACE_SECONDS = 900
+PATIENCE = 6  # tries of what may heal by itself: five minutes in all
+_LONGEST_WAIT_SECONDS = 900
 _SHORTEST_WAIT_SECONDS = 5
+_LONGEST_RETRY_AFTER_SECONDS = 3600  # so that a cancelled batch is not waiting for a day
 
 
 def poll_again(waited_seconds: int) -> StepResult:
@@ -18,12 +24,17 @@ def poll_again(waited_seconds: int) -> StepResult:
     return StepResult(next=Next.POLL, wait_seconds=_bounded(waited_seconds // 8))
 
 
-def try_again(step: Next, attempts: int, retry_after_seconds: float | None) -> StepResult:
-    """Twice as long each time, and never before the provider wants to be asked again."""
-    backoff = _SHORTEST_WAIT_SECONDS * 2 ** min(attempts, 10)
-    wait = _bounded(max(backoff, round(retry_after_seconds or 0)))
-    return StepResult(next=step, wait_seconds=wait)
+def try_again(step: Next, attempts: int, retry_after_seconds: float | None = None) -> StepResult:
+    """Twice as long each time; not before the provider wants it, but for more than an hour."""
+    backoff = _bounded(_SHORTEST_WAIT_SECONDS * 2 ** min(attempts, 10))
+    wanted = min(math.ceil(retry_after_seconds or 0), _LONGEST_RETRY_AFTER_SECONDS)
+    return StepResult(next=step, wait_seconds=max(backoff, wanted))
+
+
+def overtime_seconds(batch: Batch, now: int) -> int:
+    """How long ago the batch was cancelled, or else ran out of time; less than 0 before."""
+    return now - (batch.cancelling_at or batch.expires_at)
 
 
 def _bounded(seconds: int) -> int:
-    return max(_SHORTEST_WAIT_SECONDS, min(LONGEST_WAIT_SECONDS, seconds))
+    return max(_SHORTEST_WAIT_SECONDS, min(_LONGEST_WAIT_SECONDS, seconds))

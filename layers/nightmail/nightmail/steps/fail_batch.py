@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nightmail.batch import Batch, BatchError, BatchStatus
+from nightmail.batch import MAX_ERRORS, Batch, BatchError, BatchStatus
 from nightmail.errors import NotFound
 from nightmail.payloads import BatchTask, Next, StepResult
 from nightmail.shard import Shard
@@ -18,7 +18,6 @@ from nightmail.steps.result_files import write_result_files
 from nightmail.steps.submit_shard import ProviderOf
 from nightmail.stores.stores import Stores
 
-MAX_ERRORS = 100
 _UNKNOWN = BatchError(
     code="internal_error",
     message="The gateway could not finish this batch. Its operator finds the reason in the log.",

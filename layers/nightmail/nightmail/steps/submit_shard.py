@@ -8,26 +8,39 @@ them, is it submitted again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from nightmail.batch import Batch, BatchError
 from nightmail.errors import (
     ConfigError,
     LeaseLost,
+    NotFound,
     ProviderError,
+    ProviderGarbled,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnclear,
+    StorageError,
 )
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, Tag
 from nightmail.shard import Deployment, Ending, Shard, ShardState, refused_by, why_to_stop
-from nightmail.steps.again import Clock, poll_again, try_again
+from nightmail.steps.again import (
+    GRACE_SECONDS,
+    PATIENCE,
+    Clock,
+    overtime_seconds,
+    poll_again,
+    try_again,
+)
 from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger
 
 LOOKS = 2
-_LOOK_AGAIN = StepResult(next=Next.SUBMIT, wait_seconds=30)
+# After an unclear answer a batch may take a while to be listed.
+_FIRST_LOOK = 3  # as if three tries had failed: after 40 seconds
+_HELD = StepResult(next=Next.SUBMIT, wait_seconds=30)
 ROUTES = {
     ShardState.SUBMITTED: Next.POLL,
     ShardState.ENDED: Next.COLLECT,
@@ -42,15 +55,21 @@ def submit_shard(
     task: ShardTask, stores: Stores, provider_of: ProviderOf, clock: Clock, lease_seconds: int
 ) -> StepResult:
     """Where to go next: POLL, SUBMIT again after a wait, or DONE where nothing is to be sent."""
-    batch = stores.batches.get(task.owner, task.batch_id)
     try:
+        batch = stores.batches.get(task.owner, task.batch_id)
         shard = stores.shards.take_lease(task.batch_id, task.shard, clock(), lease_seconds)
-        if shard.state in ROUTES:
-            stores.shards.release(shard)
-            return StepResult(next=ROUTES[shard.state])
-        return _Submission(batch, shard, stores, clock).run(provider_of)
+    except NotFound:
+        return StepResult(next=Next.DONE)
     except LeaseLost:  # another attempt is alive, and knows better
-        return _LOOK_AGAIN
+        return _HELD
+    submission = _Submission(batch, shard, stores, clock)
+    try:
+        return submission.run(provider_of)
+    except LeaseLost:
+        return _HELD
+    except Exception:
+        submission.give_back()
+        raise
 
 
 class _Submission:
@@ -61,40 +80,54 @@ class _Submission:
         self._shard = shard
         self._stores = stores
         self._clock = clock
-        self._tag = Tag(batch.id, shard.number)
+        self._tag = Tag(batch.id, shard.number, shard.returns)
 
     def run(self, provider_of: ProviderOf) -> StepResult:
+        if self._shard.state in ROUTES:
+            self._release()
+            return StepResult(next=ROUTES[self._shard.state])
         try:
             return self._adopt_or_submit(provider_of(self._shard.deployment))
         except ProviderUnclear as error:
             logger.warning("submission unclear", extra={"reason": error.message})
-            self._release()
-            return _LOOK_AGAIN
+            return self._look_later()
         except (ProviderError, ConfigError) as error:
             return self._failed(error)
+
+    def give_back(self) -> None:
+        """This attempt broke off; the next one need not wait until the lease runs out."""
+        with suppress(StorageError):
+            self._release()
 
     def _adopt_or_submit(self, provider: BatchProvider) -> StepResult:
         if self._shard.state is ShardState.SUBMITTING:
             found = self._look(provider)
             if found:
-                return self._submitted(found)
+                return self._submitted(provider, found)
             if self._shard.looks < LOOKS:
-                self._release()
-                return _LOOK_AGAIN
+                return self._look_later()
         ending = why_to_stop(self._batch, self._clock())
         return self._stop(ending, []) if ending else self._submit(provider)
 
     def _look(self, provider: BatchProvider) -> str | None:
-        self._save(looks=self._shard.looks + 1)
+        prepared, since = self._shard.provider_file_id or "", self._shard.intended_at or 0
         try:
-            return provider.find(self._tag, self._shard.intended_at or 0)
-        except ProviderNotFound as error:
+            found = provider.find(prepared, self._tag, since)
+        except (ProviderNotFound, ProviderRejected) as error:
             raise ProviderRejected(
-                "It is not clear whether the provider started this shard, and it does not list its"
-                " batches. Nothing was submitted again.",
+                "It is not clear whether the provider has started this shard, and its batches"
+                f" cannot be listed. Nothing was submitted again. {error.message}",
                 provider=error.provider,
                 code="submission_unclear",
             ) from error
+        if found is None:
+            self._save(looks=self._shard.looks + 1)
+        return found
+
+    def _look_later(self) -> StepResult:
+        attempts = self._shard.attempts
+        self._release(attempts=attempts + 1)
+        return try_again(Next.SUBMIT, attempts + _FIRST_LOOK)
 
     def _submit(self, provider: BatchProvider) -> StepResult:
         prepared = self._shard.provider_file_id or self._prepare(provider)
@@ -106,7 +139,7 @@ class _Submission:
         except ProviderError:  # it said no: nothing was started
             self._save(state=ShardState.PLANNED)
             raise
-        return self._submitted(provider_batch_id)
+        return self._submitted(provider, provider_batch_id)
 
     def _prepare(self, provider: BatchProvider) -> str:
         segments = self._shard.input
@@ -115,23 +148,36 @@ class _Submission:
         self._save(provider_file_id=prepared)
         return prepared
 
-    def _submitted(self, provider_batch_id: str) -> StepResult:
-        self._release(
-            state=ShardState.SUBMITTED,
-            provider_batch_id=provider_batch_id,
-            submitted_at=self._clock(),
-            attempts=0,
-        )
+    def _submitted(self, provider: BatchProvider, provider_batch_id: str) -> StepResult:
+        try:
+            self._release(
+                state=ShardState.SUBMITTED,
+                provider_batch_id=provider_batch_id,
+                submitted_at=self._clock(),
+                attempts=0,
+            )
+        except LeaseLost:
+            self._cancel_where_stopped(provider, provider_batch_id)
+            raise
         return poll_again(0)
 
+    def _cancel_where_stopped(self, provider: BatchProvider, provider_batch_id: str) -> None:
+        """The shard was abandoned while we submitted it: nobody else will cancel what we started."""
+        latest = self._stores.shards.get(self._batch.id, self._shard.number)
+        if latest.state is ShardState.STOPPED:
+            provider.cancel(provider_batch_id)
+
     def _failed(self, error: ProviderError | ConfigError) -> StepResult:
-        if not error.retryable:
-            return self._stop(Ending.FAILED, [refused_by(error)])
         attempts = self._shard.attempts
+        may_heal = isinstance(error, ProviderGarbled) and attempts < PATIENCE
+        if not error.retryable and not may_heal:
+            return self._stop(Ending.FAILED, [refused_by(error)])
+        if overtime_seconds(self._batch, self._clock()) >= GRACE_SECONDS:
+            return self._stop(why_to_stop(self._batch, self._clock()), [refused_by(error)])
         self._release(attempts=attempts + 1)
         return try_again(Next.SUBMIT, attempts, getattr(error, "retry_after_seconds", None))
 
-    def _stop(self, ending: Ending, errors: list[BatchError]) -> StepResult:
+    def _stop(self, ending: Ending | None, errors: list[BatchError]) -> StepResult:
         logger.warning("shard stopped", extra={"ending": ending, "errors": len(errors)})
         failed = self._shard.lines
         self._release(state=ShardState.STOPPED, ending=ending, errors=errors, failed=failed)

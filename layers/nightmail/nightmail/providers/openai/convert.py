@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
 
 from nightmail.batch import BatchError, Usage
-from nightmail.lines import Line
+from nightmail.lines import Line, is_too_deep
 from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import Phase, Progress
+from nightmail.providers.http import without_secrets
 from nightmail.shard import Ending
 
 ENDINGS = {
@@ -19,6 +21,8 @@ ENDINGS = {
     "cancelled": Ending.CANCELLED,
 }
 _SUCCESS = range(200, 300)
+_NUMBER_DIGITS = 12
+_TOO_DEEP = {"code": "provider_garbled", "message": "The provider's answer is nested too deeply."}
 
 
 def to_line(line: Line, model: str) -> bytes:
@@ -34,7 +38,7 @@ def to_line(line: Line, model: str) -> bytes:
 
 def to_progress(batch: dict[str, Any]) -> Progress:
     """OpenAI's batch object; an empty file id means none, as OpenAI has been seen to send."""
-    status = str(batch.get("status"))
+    status = str(batch.get("status"))[:100]
     ending = ENDINGS.get(status)
     counts = _mapping(batch.get("request_counts"))
     outputs = [batch.get("output_file_id"), batch.get("error_file_id")]
@@ -56,16 +60,18 @@ def to_outcome(content: bytes, provider: str, public_model: str) -> tuple[Outcom
     A success is an `error` of null and a status of 2xx, whichever file it lies in.
     """
     entry = _object(content)
-    custom_id = str(entry.get("custom_id"))
-    if not custom_id.isascii() or not custom_id.isdigit():
+    number, response = _number(entry), entry.get("response")
+    if number is None:
         return None
-    number, response = int(custom_id), entry.get("response")
-    if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
+    if is_too_deep(content, entry):
+        return Outcome(number, Kind.FAILED, error=_TOO_DEEP), Usage()
+    if entry.get("error") or not isinstance(response, dict):
         return _failed(number, entry), Usage()
-    status = _count(response.get("status_code"))
-    if status not in _SUCCESS or entry.get("error"):
+    if response.get("status_code") not in _SUCCESS:
         return Outcome(number, Kind.REFUSED, response=response), Usage()
-    body = response["body"]
+    body = response.get("body")
+    if not isinstance(body, dict):
+        return _failed(number, entry), Usage()
     details = {"provider": provider, "model": body.get("model")}
     renamed = {**response, "body": {**body, "model": public_model}}
     return Outcome(number, Kind.ANSWERED, response=renamed, details=details), to_usage(body)
@@ -84,11 +90,20 @@ def to_usage(body: dict[str, Any]) -> Usage:
     )
 
 
+def _number(entry: dict[str, Any]) -> int | None:
+    """The line that a result answers: the custom_id that `to_line` gave it."""
+    custom_id = str(entry.get("custom_id"))
+    is_ours = custom_id.isascii() and custom_id.isdigit() and len(custom_id) <= _NUMBER_DIGITS
+    return int(custom_id) if is_ours else None
+
+
 def _failed(number: int, entry: dict[str, Any]) -> Outcome:
-    error = _mapping(entry.get("error"))
+    """Never executed, or so the provider says; what it answered all the same is kept."""
+    error, response = _mapping(entry.get("error")), entry.get("response")
     code = str(error.get("code") or "provider_error")
     message = str(error.get("message") or "The provider gave no answer and no reason.")
-    return Outcome(number, Kind.FAILED, error={"code": code, "message": message})
+    kept = response if isinstance(response, dict) else None
+    return Outcome(number, Kind.FAILED, kept, error={"code": code, "message": message})
 
 
 def _to_error(entry: Any) -> BatchError:
@@ -96,7 +111,7 @@ def _to_error(entry: Any) -> BatchError:
     line = error.get("line")
     return BatchError(
         code=str(error.get("code") or "provider_error"),
-        message=str(error.get("message") or "The provider gave no reason."),
+        message=without_secrets(str(error.get("message") or "The provider gave no reason.")),
         param=str(error["param"]) if error.get("param") else None,
         line=line if isinstance(line, int) else None,
     )
@@ -106,11 +121,20 @@ def _object(content: bytes) -> dict[str, Any]:
     try:
         return _mapping(orjson.loads(content))
     except orjson.JSONDecodeError:
-        return {}
+        return _mapping(_read_leniently(content))
+
+
+def _read_leniently(content: bytes) -> Any:
+    """An answer that was paid for may hold what strict JSON has not: half an emoji, NaN."""
+    try:
+        entry = json.loads(content.decode(errors="replace"), parse_constant=lambda _: None)
+        return orjson.loads(json.dumps(entry, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _entries(errors: Any) -> list[Any]:
-    entries = _mapping(errors).get("data")
+    entries = errors.get("data") if isinstance(errors, dict) else errors
     return entries if isinstance(entries, list) else []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +18,11 @@ from nightmail.providers.openai.convert import to_line, to_outcome, to_progress
 from nightmail.shard import Deployment
 
 _BASE = "https://api.openai.com/v1"
-_BATCH_KEY, _SHARD_KEY = "nightmail_batch", "nightmail_shard"
 _PAGE = 100
+# A look is short enough for a function of a minute to make two; what is sent takes the time it takes.
+_LOOK = httpx.Timeout(20, connect=10)
+# An answer with many embeddings is far longer than any request; a longer one counts as garbage.
+MAX_RESULT_BYTES = 64 * 1024 * 1024
 _CLOCK_SKEW_SECONDS = 600
 # These prove that no request went out; 429 and 503 say that none was taken.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -54,7 +58,7 @@ class OpenAIProvider:
             "input_file_id": prepared,
             "endpoint": endpoint,
             "completion_window": "24h",
-            "metadata": {_BATCH_KEY: tag.batch_id, _SHARD_KEY: str(tag.shard)},
+            "metadata": _metadata(tag),
         }
         try:
             return self._id_of(self._call("POST", "/batches", json=request))
@@ -67,24 +71,23 @@ class OpenAIProvider:
                 upstream_status=error.upstream_status,
             ) from error
 
-    def find(self, tag: Tag, since: int) -> str | None:
-        wanted = {_BATCH_KEY: tag.batch_id, _SHARD_KEY: str(tag.shard)}
+    def find(self, prepared: str, tag: Tag, since: int) -> str | None:
         for batch in self._batches():
-            if _made_at(batch) < since - _CLOCK_SKEW_SECONDS:
+            made_at = batch.get("created_at")
+            if isinstance(made_at, int) and made_at < since - _CLOCK_SKEW_SECONDS:
                 return None
-            metadata = batch.get("metadata") or {}
-            if wanted.items() <= metadata.items():
+            if _is_ours(batch, prepared, tag):
                 return self._id_of(batch)
         return None
 
     def poll(self, provider_batch_id: str) -> Progress:
-        return to_progress(self._call("GET", f"/batches/{provider_batch_id}"))
+        return to_progress(self._call("GET", f"/batches/{provider_batch_id}", timeout=_LOOK))
 
     def results(self, output_ids: list[str], public_model: str, cursor: Cursor) -> Iterator[Result]:
         for number in range(cursor.output, len(output_ids)):
             start = cursor.offset if number == cursor.output else 0
             chunks = self._content(output_ids[number], start)
-            for raw in cut_lines(chunks, start):
+            for raw in cut_lines(chunks, start, MAX_RESULT_BYTES):
                 if raw.content is not None and not raw.content.strip():
                     continue
                 found = to_outcome(raw.content or b"", self._name, public_model)
@@ -93,7 +96,7 @@ class OpenAIProvider:
 
     def cancel(self, provider_batch_id: str) -> None:
         with transport_errors(self._name):
-            response = self._client.post(f"/batches/{provider_batch_id}/cancel")
+            response = self._client.post(f"/batches/{provider_batch_id}/cancel", timeout=_LOOK)
         if response.status_code != httpx.codes.CONFLICT:  # it has ended already
             raise_for_status(response, self._name)
 
@@ -106,7 +109,7 @@ class OpenAIProvider:
         """The provider's batches, newest first."""
         query: dict[str, Any] = {"limit": _PAGE}
         while True:
-            page = self._call("GET", "/batches", params=query)
+            page = self._call("GET", "/batches", params=query, timeout=_LOOK)
             entries = [entry for entry in page.get("data") or [] if isinstance(entry, dict)]
             yield from entries
             if not page.get("has_more") or not entries:
@@ -139,9 +142,20 @@ class OpenAIProvider:
         return identity
 
 
-def _made_at(batch: dict[str, Any]) -> int:
-    made_at = batch.get("created_at")
-    return made_at if isinstance(made_at, int) else 0
+def _metadata(tag: Tag) -> dict[str, str]:
+    return {
+        "nightmail_batch": tag.batch_id,
+        "nightmail_shard": str(tag.shard),
+        "nightmail_attempt": str(tag.attempt),
+    }
+
+
+def _is_ours(batch: dict[str, Any], prepared: str, tag: Tag) -> bool:
+    """By its tag, or by its input file at a provider that keeps no metadata."""
+    metadata = batch.get("metadata")
+    if isinstance(metadata, dict) and metadata:
+        return _metadata(tag).items() <= metadata.items()
+    return batch.get("input_file_id") == prepared
 
 
 def _form(boundary: str, filename: str) -> tuple[bytes, bytes]:
@@ -160,12 +174,17 @@ def _joined(head: bytes, content: Iterable[bytes], foot: bytes) -> Iterator[byte
     yield foot
 
 
+@lru_cache(maxsize=32)
 def open_client(deployment: Deployment, key: str | None) -> httpx.Client:
-    """A client with the deployment's base URL, key and time-outs."""
+    """A client with the deployment's base URL, key and time-outs; its connections are kept."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     if deployment.organization:
         headers["openai-organization"] = deployment.organization
     timeout = httpx.Timeout(deployment.timeout_seconds or 120, connect=10)
     return httpx.Client(
-        base_url=(deployment.api_base or _BASE).rstrip("/"), headers=headers, timeout=timeout
+        base_url=(deployment.api_base or _BASE).rstrip("/"),
+        headers=headers,
+        timeout=timeout,
+        # A connection that is kept may be closed by the other side: an answer nobody can tell.
+        limits=httpx.Limits(max_keepalive_connections=0),
     )

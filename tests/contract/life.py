@@ -1,0 +1,48 @@
+"""A batch's life without a state machine: its functions in turn, and no waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from nightmail import wiring
+
+from tests.contract.api_gateway import ApiGateway
+from tests.template import Json
+
+_STATES = {"submit": "submit_shard", "poll": "poll_shard", "collect": "collect_shard"}
+
+
+class Life:
+    """Runs batches of one API. `before` is told each function's name just before it runs."""
+
+    def __init__(self, gateway: ApiGateway) -> None:
+        self._gateway = gateway
+        self.before: Callable[[str], None] = lambda function: None
+
+    def run(self, owner: str, batch_id: str) -> None:
+        """Bring a batch to its end."""
+        task = {"v": 1, "owner": owner, "batch_id": batch_id}
+        if self._repeat("plan_batch", task) == "done":
+            return
+        for shard in self._shards(batch_id):
+            self._run_shard({**task, "shard": shard})
+        self._repeat("finalize_batch", task)
+
+    def _shards(self, batch_id: str) -> Iterator[int]:
+        return (shard.number for shard in wiring.shards().list(batch_id))
+
+    def _run_shard(self, task: Json) -> None:
+        step = "submit"
+        while step != "done":
+            function = _STATES[step]
+            after = self._step(function, task)
+            step = step if after == "more" else after
+
+    def _repeat(self, function: str, task: Json) -> str:
+        while (after := self._step(function, task)) == "more":
+            pass
+        return after
+
+    def _step(self, function: str, task: Json) -> str:
+        self.before(function)
+        return str(self._gateway.invoke(function, task)["next"])

@@ -1,0 +1,212 @@
+"""A tenant at work: makes batches with OpenAI's client, follows them to their end, and checks them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openai import OpenAI
+from openai.types import Batch
+
+from local.simulator.answers import digest
+from local.simulator.client import SimulatorClient
+from nightmail.batch import NEXT, BatchStatus
+from tests.e2e.conftest import RunningCloud, Tenant
+from tests.patience import wait_until
+
+Json = dict[str, Any]
+
+CHAT = "/v1/chat/completions"
+FINAL = {status.value for status in BatchStatus if status.is_final}
+
+
+def request(custom_id: str, text: str, model: str) -> Json:
+    """One line of a batch file: a chat."""
+    body = {"model": model, "messages": [{"role": "user", "content": text}]}
+    return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body}
+
+
+def to_jsonl(requests: Sequence[Json]) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in requests)
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A batch from its creation to its final status, as its owner saw it."""
+
+    requests: Sequence[Json]
+    looks: list[Batch]
+    output: list[Json]
+    errors: list[Json]
+
+    @property
+    def end(self) -> Batch:
+        return self.looks[-1]
+
+
+class Desk:
+    """Where a tenant works: its client, its faults, its kills."""
+
+    def __init__(self, cloud: RunningCloud, tenant: Tenant) -> None:
+        self.cloud = cloud
+        self.tenant = tenant
+        self.client = OpenAI(base_url=cloud.base_url, api_key=tenant.key)
+
+    @property
+    def simulator(self) -> SimulatorClient:
+        return self.cloud.simulator
+
+    def questions(self, count: int, text: str = "What is {number} plus {number}?") -> list[Json]:
+        """Chats that nobody else asks, so that the simulator's ledger tells who paid for them."""
+        return [
+            request(
+                f"{self.tenant.owner} q-{number}",
+                f"{self.tenant.owner}: {text.format(number=number)}",
+                self.tenant.model,
+            )
+            for number in range(count)
+        ]
+
+    def fault(self, kind: str, method: str = "*", path: str = "*", **details: Any) -> Json:
+        """A fault of the simulator (see local.simulator.faults) that meets this tenant alone."""
+        match = {"method": method, "path": path, "key": self.tenant.provider_key}
+        return {"kind": kind, "match": match, **details}
+
+    def calls(self, **wanted: str) -> list[Json]:
+        """The calls that the simulator got with this tenant's key."""
+        return [
+            call
+            for call in self.simulator.calls(**wanted)
+            if call["key"] == self.tenant.provider_key[-4:]
+        ]
+
+    def kill(self, function: str, when: str | Json = "start", times: int = 1) -> None:
+        """Kill a function's process when it works for this tenant."""
+        self.cloud.kill_function(function, when, times, event=self.tenant.owner)
+
+    def killed(self) -> list[str]:
+        """The functions whose processes were killed while they worked for this tenant."""
+        return self._functions(self.cloud.kills()["done"])
+
+    def still_to_kill(self) -> list[str]:
+        return self._functions(self.cloud.kills()["waiting"])
+
+    def upload(self, content: bytes) -> str:
+        """The id of a new input file."""
+        return self.client.files.create(file=("batch.jsonl", content), purpose="batch").id
+
+    def start(self, requests: Sequence[Json] | bytes, endpoint: Any = CHAT, **options: Any) -> Batch:
+        content = requests if isinstance(requests, bytes) else to_jsonl(requests)
+        return self.client.batches.create(
+            input_file_id=self.upload(content),
+            endpoint=endpoint,
+            completion_window="24h",
+            **options,
+        )
+
+    def follow(self, batch: Batch, pause_seconds: float = 0.1) -> list[Batch]:
+        """Every look at the batch, the last one at its final status."""
+        looks = [batch]
+        while looks[-1].status not in FINAL:
+            before = looks[-1]
+            wait_until(lambda: self._look(looks) != before, pause_seconds)
+        return looks
+
+    def run(self, requests: Sequence[Json], pause_seconds: float = 0.1) -> Journey:
+        return self.finish(requests, self.start(requests), pause_seconds)
+
+    def finish(
+        self, requests: Sequence[Json], batch: Batch, pause_seconds: float = 0.1
+    ) -> Journey:
+        looks = self.follow(batch, pause_seconds)
+        end = looks[-1]
+        return Journey(
+            requests, looks, self.lines(end.output_file_id), self.lines(end.error_file_id)
+        )
+
+    def lines(self, file_id: str | None) -> list[Json]:
+        """The content of a result file; nothing where there is none."""
+        if file_id is None:
+            return []
+        return [json.loads(line) for line in self.client.files.content(file_id).read().splitlines()]
+
+    def _look(self, looks: list[Batch]) -> Batch:
+        looks.append(self.client.batches.retrieve(looks[0].id))
+        return looks[-1]
+
+    def _functions(self, orders: list[Json]) -> list[str]:
+        folders = {
+            self.cloud.function_name(folder): folder
+            for folder in ("plan_batch", "submit_shard", "poll_shard", "collect_shard",
+                           "finalize_batch", "fail_batch", "start_batch", "batches")
+        }
+        return [folders[order["function"]] for order in orders if order["event"] == self.tenant.owner]
+
+
+def assert_promises(journey: Journey, simulator: SimulatorClient) -> None:
+    """What holds for every batch that was planned, whatever went wrong on its way."""
+    _assert_life(journey.looks)
+    _assert_one_outcome_each(journey)
+    _assert_figures(journey)
+    for line in journey.output:
+        _assert_answers(line, journey)
+    _assert_paid_once(journey, simulator)
+
+
+def _assert_life(looks: list[Batch]) -> None:
+    statuses = [BatchStatus(look.status) for look in looks]
+    for before, after in zip(statuses, statuses[1:], strict=False):
+        assert after is before or after in _reachable(before), f"{before} became {after}"
+    counts = [(look.request_counts.completed, look.request_counts.failed) for look in looks
+              if look.request_counts]
+    assert counts == sorted(counts)
+    assert [failed for _, failed in counts] == sorted(failed for _, failed in counts)
+
+
+def _reachable(status: BatchStatus) -> set[BatchStatus]:
+    following = set(NEXT[status])
+    return following.union(*(_reachable(each) for each in following))
+
+
+def _assert_one_outcome_each(journey: Journey) -> None:
+    places = {each["custom_id"]: place for place, each in enumerate(journey.requests)}
+    found = [
+        [places[line["custom_id"]] for line in lines] for lines in (journey.output, journey.errors)
+    ]
+    assert found == [sorted(found[0]), sorted(found[1])], "not in the order of the input"
+    assert sorted(found[0] + found[1]) == list(range(len(journey.requests)))
+
+
+def _assert_figures(journey: Journey) -> None:
+    end = journey.end
+    assert end.request_counts is not None
+    assert end.request_counts.to_dict() == {
+        "total": len(journey.requests),
+        "completed": len(journey.output),
+        "failed": len(journey.errors),
+    }
+    assert end.usage is not None
+    usages = [line["response"]["body"]["usage"] for line in journey.output]
+    assert end.usage.input_tokens == sum(usage["prompt_tokens"] for usage in usages)
+    assert end.usage.output_tokens == sum(usage.get("completion_tokens", 0) for usage in usages)
+
+
+def _assert_answers(line: Json, journey: Journey) -> None:
+    """An answer is that of its own request, under the public name of the model."""
+    asked = next(each for each in journey.requests if each["custom_id"] == line["custom_id"])
+    response = line["response"]
+    assert line["error"] is None
+    assert response["status_code"] == 200
+    assert f"[sim {digest(asked['body'])}]" in response["body"]["choices"][0]["message"]["content"]
+    assert response["body"]["model"] == asked["body"]["model"]
+
+
+def _assert_paid_once(journey: Journey, simulator: SimulatorClient) -> None:
+    digests = Counter(digest(each["body"]) for each in journey.requests)
+    assert max(digests.values()) == 1, "the test's own requests have to differ"
+    for ledger in (simulator.paid(), simulator.attempts()):
+        again = {each: times for each, times in ledger.items() if each in digests and times > 1}
+        assert not again, "executed more than once"
