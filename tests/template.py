@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,15 @@ ROOT = Path(__file__).parents[1]
 API = "Api"
 AUTHORIZER = "AuthorizerFunction"
 LAMBDA = "AWS::Serverless::Function"
+MACHINE = "AWS::Serverless::StateMachine"
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::StackName": "nightmail",
+}
+NAMED_BY_ARN = {MACHINE, "AWS::SecretsManager::Secret", "AWS::SNS::Topic"}
+ARN_PARTS = {LAMBDA: "lambda:@:function", MACHINE: "states:@:stateMachine"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,15 @@ def resources(kind: str) -> dict[str, Json]:
     }
 
 
+def translated_resources(kind: str) -> dict[str, Json]:
+    """The same as CloudFormation gets them."""
+    return {
+        name: each["Properties"]
+        for name, each in translated()["Resources"].items()
+        if each["Type"] == kind
+    }
+
+
 def folder_of(function: str) -> str:
     """The folder under `functions/` of a function's logical id."""
     code: str = written()["Resources"][function]["Properties"]["CodeUri"]
@@ -78,3 +97,48 @@ def routes() -> Iterator[Route]:
                 given = event["Properties"]
                 needs_key = given.get("Auth", {}).get("Authorizer") != "NONE"
                 yield Route(given["Method"], given["Path"], function, needs_key)
+
+
+def resolved(value: Any) -> Any:
+    """A value with its references filled in, as in a stack called `nightmail` without parameters.
+
+    A name that nobody has chosen is the logical id.
+    """
+    match value:
+        case {"Ref": name}:
+            return _reference(name)
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            return _arn(name)
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"{_arn(name)}/{attribute}"
+        case {"Fn::Sub": text}:
+            return re.sub(r"\$\{([\w:.]+)\}", lambda match: _substitute(match[1]), text)
+    return value
+
+
+def _substitute(name: str) -> str:
+    logical, _, attribute = name.partition(".")
+    found = {"Fn::GetAtt": [logical, attribute]} if attribute else {"Ref": name}
+    return str(resolved(found))
+
+
+def _reference(name: str) -> Any:
+    if name in PSEUDO_PARAMETERS:
+        return PSEUDO_PARAMETERS[name]
+    if name in written()["Parameters"]:
+        return written()["Parameters"][name].get("Default", "")
+    is_arn = written()["Resources"][name]["Type"] in NAMED_BY_ARN
+    return _arn(name) if is_arn else _name(name)
+
+
+def _name(logical: str) -> str:
+    properties = written()["Resources"][logical].get("Properties", {})
+    return str(resolved(properties.get("FunctionName", properties.get("Name", logical))))
+
+
+def _arn(logical: str) -> str:
+    kind = written()["Resources"][logical]["Type"]
+    if kind == "AWS::S3::Bucket":
+        return f"arn:aws:s3:::{logical}"
+    service = ARN_PARTS.get(kind, kind.lower().replace("::", ":"))
+    return f"arn:aws:{service.replace('@', 'us-east-1:123456789012')}:{_name(logical)}"

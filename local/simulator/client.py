@@ -63,6 +63,10 @@ class SimulatorClient:
         _await(lambda: self._batch(batch_id)["status"] in FINAL, f"the end of {batch_id}")
         return self._batch(batch_id)
 
+    def until_settled(self) -> None:
+        """Returns when every batch has its final status or is on hold."""
+        _await(self._is_settled, "that all batches end or wait")
+
     def set(self, **settings: Any) -> None:
         """Change settings: `batch_seconds`, `window_seconds`, `max_lines`, ..."""
         self._post("/_control/settings", settings)
@@ -109,6 +113,10 @@ class SimulatorClient:
             return self._http.get("/_control/health").is_success
         except httpx.ConnectError:
             return False
+
+    def _is_settled(self) -> bool:
+        running = [batch for batch in self.batches() if batch["status"] not in FINAL]
+        return len(running) <= len(self.waiting())
 
     def _batch(self, batch_id: str) -> Json:
         return next(batch for batch in self.batches() if batch["id"] == batch_id)

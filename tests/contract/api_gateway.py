@@ -89,7 +89,7 @@ class ApiGateway:
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
-        self.on_batch: Callable[[str, str], None] = lambda owner, batch_id: None
+        self.on_batch: Callable[[str, str], object] = _nobody_waits
         self._turn = threading.Lock()
         self._routes = [(_pattern(route), route) for route in template.routes()]
 
@@ -163,6 +163,10 @@ class ApiGateway:
             self.on_batch(owner, json.loads(result["body"])["id"])
 
 
+def _nobody_waits(_owner: str, _batch_id: str) -> None:
+    """Batches are created, and stay as they are."""
+
+
 def gateway_responses() -> Json:
     """The template's gateway responses by type."""
     responses: Json = template.resources("AWS::Serverless::Api")[template.API]["GatewayResponses"]
@@ -215,7 +219,8 @@ def _proxy_event(
 
 def _is_binary(media_types: str) -> bool:
     """Only the first of several counts, without its parameters."""
-    return media_types.split(",")[0].split(";")[0].strip() in binary_media_types()
+    first = re.split("[,;]", media_types, maxsplit=1)[0]
+    return first.strip() in binary_media_types()
 
 
 def _allows(policy: Json, arn: str) -> bool:

@@ -17,16 +17,19 @@ class Life:
 
     def __init__(self, gateway: ApiGateway) -> None:
         self._gateway = gateway
-        self.before: Callable[[str], None] = lambda function: None
+        self.before: Callable[[str], object] = str
 
     def run(self, owner: str, batch_id: str) -> None:
         """Bring a batch to its end."""
         task = {"v": 1, "owner": owner, "batch_id": batch_id}
-        if self._repeat("plan_batch", task) == "done":
-            return
-        for shard in self._shards(batch_id):
-            self._run_shard({**task, "shard": shard})
-        self._repeat("finalize_batch", task)
+        after = self._repeat("plan_batch", task)
+        if after == "shards":
+            for shard in self._shards(batch_id):
+                self._run_shard({**task, "shard": shard})
+        if after in {"shards", "finalize"}:
+            after = self._repeat("finalize_batch", task)
+        if after != "done":
+            self._repeat("fail_batch", task)
 
     def _shards(self, batch_id: str) -> Iterator[int]:
         return (shard.number for shard in wiring.shards().list(batch_id))

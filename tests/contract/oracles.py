@@ -67,7 +67,7 @@ def specification(name: str) -> Path:
 
 
 class OwnShapes:
-    """This project's own schemas."""
+    """The schemas of this project's own."""
 
     def __init__(self) -> None:
         self._schemas: Json = json.loads(SHAPES.read_text())
@@ -157,6 +157,8 @@ def _absolute(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {
-        name: f"urn:document{value}" if name == "$ref" and value.startswith("#") else _absolute(value)
+        name: f"urn:document{value}"
+        if name == "$ref" and value.startswith("#")
+        else _absolute(value)
         for name, value in schema.items()
     }

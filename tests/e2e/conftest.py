@@ -44,11 +44,11 @@ class Tenant:
 
     @property
     def key(self) -> str:
-        return f"sk-{self.owner}-of-the-gateway"
+        return f"sk-gateway-{self.owner}"
 
     @property
     def provider_key(self) -> str:
-        return f"sk-{self.owner}-of-the-provider"
+        return f"sk-provider-{self.owner}"
 
     @property
     def model_entry(self) -> dict[str, Any]:

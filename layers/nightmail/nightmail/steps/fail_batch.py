@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nightmail.batch import MAX_ERRORS, Batch, BatchError, BatchStatus
-from nightmail.errors import NotFound
 from nightmail.payloads import BatchTask, Next, StepResult
 from nightmail.shard import Shard
 from nightmail.steps.abandon_shards import abandon_shards
@@ -28,17 +27,14 @@ def fail_batch(
     task: BatchTask, stores: Stores, provider_of: ProviderOf, clock: Clock, time_is_up: TimeIsUp
 ) -> StepResult:
     """Where to go next: MORE or FAILED; DONE where there is nothing left to fail."""
-    try:
-        batch = stores.batches.get(task.owner, task.batch_id)
-    except NotFound:
-        return StepResult(next=Next.DONE)
-    if batch.status.is_final:
+    batch = stores.batches.find(task.owner, task.batch_id)
+    if batch is None or batch.status.is_final:
         return StepResult(next=Next.DONE)
     if not batch.shards:
         errors = _errors(batch, [])
         stores.batches.save(batch.move_to(BatchStatus.FAILED, clock(), errors=errors))
         return StepResult(next=Next.FAILED)
-    shards = abandon_shards(batch, stores, provider_of)
+    shards = abandon_shards(batch, stores, provider_of, clock())
     written = write_result_files(batch, shards, stores, clock, time_is_up)
     if written is None:
         return StepResult(next=Next.MORE)

@@ -21,10 +21,10 @@ def finalize_batch(
 
     Raises WriteConflict where the batch changed meanwhile (it was cancelled, say): try again.
     """
-    batch = stores.batches.get(task.owner, task.batch_id)
-    if batch.status.is_final:
+    batch = stores.batches.find(task.owner, task.batch_id)
+    if batch is None or batch.status.is_final:
         return StepResult(next=Next.DONE)
-    shards = abandon_shards(batch, stores, provider_of)
+    shards = abandon_shards(batch, stores, provider_of, clock())
     status = _final_status(batch, shards, clock())
     if status is BatchStatus.FAILED:
         return StepResult(next=Next.FAILED)

@@ -165,9 +165,7 @@ def _mismatch(line: Line) -> BatchError:
 
 
 def _unserved(line: Line, refusal: str) -> BatchError:
-    return BatchError(
-        code="model_not_found", message=refusal, param="body.model", line=line.number
-    )
+    return BatchError(code="model_not_found", message=refusal, param="body.model", line=line.number)
 
 
 def _duplicate(custom_id: str, number: int) -> BatchError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nightmail.batch import MAX_ERRORS, Batch, BatchError
-from nightmail.errors import ConfigError, NotFound, ProviderError, ProviderNotFound
+from nightmail.errors import ConfigError, NotFound, ProviderError
 from nightmail.lines import cut_lines
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, Phase, Progress
@@ -61,10 +61,8 @@ class _Poll:
             if self._unwanted and self._shard.cancel_asked_at is None:
                 self._cancel(provider)
             return self._take(provider.poll(self._id))
-        except ProviderNotFound as error:
-            return self._failed(error, Ending.LOST)
         except (ProviderError, ConfigError) as error:
-            return self._failed(error, self._given_up())
+            return self._failed(error)
 
     def _cancel(self, provider: BatchProvider) -> None:
         """Whatever comes of it, the batch is looked at: it may have ended by itself."""
@@ -102,19 +100,19 @@ class _Poll:
     def _results_lag(self, progress: Progress) -> bool:
         """Whether there have to be results that are not shown yet."""
         has_some = progress.ending is Ending.COMPLETED or progress.completed
-        return bool(
-            has_some and not progress.output_ids and self._shard.rereads < PATIENCE
-        )
+        return bool(has_some and not progress.output_ids and self._shard.rereads < PATIENCE)
 
     def _refused(self, progress: Progress) -> StepResult:
         """The provider's batch failed as a whole, and it says why."""
-        errors = _renumbered(progress.errors[:MAX_ERRORS], self._shard, self._stores.objects)
-        returns = self._shard.returns
-        if not self._unwanted and any(error.code == _QUEUE_FULL for error in errors):
+        if self._unwanted:
+            return self._stop(self._unwanted, [])
+        errors = self._errors_of(progress)
+        if any(error.code == _QUEUE_FULL for error in errors):
             return self._submit_again(progress)
-        if not self._unwanted and _is_file_lost(errors) and returns < PATIENCE:
+        is_file_lost = any(error.param in _FILE_PARAMS for error in errors)
+        if is_file_lost and self._shard.returns < PATIENCE:
             return self._submit_again(progress, provider_file_id=None)
-        return self._stop(self._unwanted or Ending.FAILED, errors or [_no_reason(self._shard)])
+        return self._stop(Ending.FAILED, errors or [_no_reason(self._shard)])
 
     def _submit_again(self, progress: Progress, **changes: Any) -> StepResult:
         returns = self._shard.returns
@@ -127,12 +125,71 @@ class _Poll:
         )
         return try_again(Next.SUBMIT, returns + _FIRST_RETURN)
 
-    def _failed(self, error: ProviderError | ConfigError, ending: Ending | None) -> StepResult:
+    def _failed(self, error: ProviderError | ConfigError) -> StepResult:
         """Nothing was learned: again, until patience or the batch's time is at its end."""
-        attempts = self._shard.attempts
-        if self._given_up():
-            return self._stop(self._unwanted, [refused_by(error)])
+        logger.warning("provider batch not seen", extra={"reason": error.message})
+        attempts, given_up = self._shard.attempts, self._given_up()
+        if given_up:
+            return self._stop(given_up, [])
         if not error.retryable and attempts >= PATIENCE:
             return self._stop(Ending.LOST, [refused_by(error)])
         self._save(attempts=attempts + 1)
         return try_again(Next.POLL, attempts, getattr(error, "retry_after_seconds", None))
+
+    def _end(self, progress: Progress, ending: Ending) -> StepResult:
+        self._note(
+            progress,
+            state=ShardState.ENDED,
+            ending=ending,
+            errors=self._errors_of(progress),
+            provider_output_ids=progress.output_ids,
+            attempts=0,
+        )
+        return StepResult(next=Next.COLLECT)
+
+    def _note(self, progress: Progress, **changes: Any) -> None:
+        """Keep what the provider reports; its figures may lag, ours never go back."""
+        lines, shard = self._shard.lines, self._shard
+        completed = min(lines, max(shard.reported_completed, progress.completed))
+        failed = min(lines - completed, max(shard.reported_failed, progress.failed))
+        self._save(
+            provider_status=progress.status,
+            reported_completed=completed,
+            reported_failed=failed,
+            **changes,
+        )
+
+    def _errors_of(self, progress: Progress) -> list[BatchError]:
+        errors = progress.errors[:MAX_ERRORS]
+        return _renumbered(errors, self._shard, self._stores.objects)
+
+    def _stop(self, ending: Ending, errors: list[BatchError]) -> StepResult:
+        logger.warning("shard stopped", extra={"ending": ending, "errors": len(errors)})
+        failed = self._shard.lines
+        self._save(state=ShardState.STOPPED, ending=ending, errors=errors, failed=failed)
+        return StepResult(next=Next.DONE)
+
+    def _save(self, **changes: Any) -> None:
+        self._shard = self._stores.shards.save(self._shard.model_copy(update=changes))
+
+
+def _no_reason(shard: Shard) -> BatchError:
+    message = f"{shard.deployment.provider} failed the batch and gave no reason."
+    return BatchError(code="provider_error", message=message)
+
+
+def _renumbered(
+    errors: Sequence[BatchError], shard: Shard, objects: ObjectStore
+) -> list[BatchError]:
+    """The provider counts the lines of its shard; our caller counts those of the file."""
+    wanted = {error.line for error in errors if error.line}
+    if not wanted:
+        return list(errors)
+    rows = enumerate(cut_lines(objects.chunks(shard.index)), 1)
+    numbers = {
+        at: int(row.content.split(b" ", 1)[0]) for at, row in rows if at in wanted and row.content
+    }
+    return [
+        error.model_copy(update={"line": numbers.get(error.line)}) if error.line else error
+        for error in errors
+    ]

@@ -18,7 +18,6 @@ from nightmail.stores.multipart import MultipartWriter, Suspended
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.stores import Stores
 
-_CHECK_TIME_EVERY = 500
 _KEEP_SECONDS = 30 * 24 * 3600
 _OWED = {
     Ending.COMPLETED: (
@@ -67,21 +66,26 @@ def write_result_files(
     try:
         writing = _Writing(batch, shards, stores.objects, progress)
         if not writing.run(time_is_up):
-            stores.objects.put(key, writing.suspend().model_dump_json().encode())
+            stores.objects.put(key, _to_bytes(writing.suspend()))
             return None
         return writing.finish(stores, clock())
     except NotFound as error:  # a run that died had come further than it could say: begin again
-        stores.objects.delete([key])
+        anew = Progress(output_id=progress.output_id, error_id=progress.error_id)
+        stores.objects.put(key, _to_bytes(anew))
         raise StorageUnavailable("The result files are written anew.") from error
 
 
 def _begin_or_resume(key: str, objects: ObjectStore) -> Progress:
     begun = Progress(output_id=new_file_id(), error_id=new_file_id())
     try:
-        objects.put_if_absent(key, begun.model_dump_json().encode())
+        objects.put_if_absent(key, _to_bytes(begun))
     except WriteConflict:
         return Progress.model_validate_json(objects.get(key))
     return begun
+
+
+def _to_bytes(progress: Progress) -> bytes:
+    return progress.model_dump_json().encode()
 
 
 class _Writing:
@@ -101,11 +105,11 @@ class _Writing:
         """Whether every line has been written."""
         owed = [_Owed(shard) for shard in self._shards]
         lines = in_order(self._shards, self._positions, self._objects)
-        for count, line in enumerate(lines, 1):
+        for line in lines:
             row = line.row or owed[line.shard].row(line.number)
             self._write(row, result_line(self._batch.id, line.number, line.custom_id, row))
             self._positions[line.shard] = line.behind
-            if count % _CHECK_TIME_EVERY == 0 and time_is_up():
+            if time_is_up():
                 return False
         return True
 

@@ -1,4 +1,4 @@
-"""The outcomes of a batch's lines, merged into the order of the input; one chunk a stream in memory."""
+"""The outcomes of a batch's lines in the order of the input; one chunk a run in memory."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Answered:
 def in_order(
     shards: Sequence[Shard], positions: Sequence[Position], objects: ObjectStore
 ) -> Iterator[Answered]:
-    """Every line of `shards` from `positions` on; `shard` is the place in the sequence."""
-    streams = [
-        _lines_of(shard, place, position, objects)
-        for place, (shard, position) in enumerate(zip(shards, positions, strict=True))
-    ]
-    return heapq.merge(*streams, key=lambda line: line.number)
+    """Every line of `shards` from `positions` on; `shard` is the place in the sequence.
+
+    A shard's lines stand behind those of the shard before it, so one is open at a time.
+    """
+    for place, (shard, position) in enumerate(zip(shards, positions, strict=True)):
+        yield from _lines_of(shard, place, position, objects)
 
 
 def _lines_of(

@@ -95,7 +95,7 @@ class _Submission:
             return self._failed(error)
 
     def give_back(self) -> None:
-        """This attempt broke off; the next one need not wait until the lease runs out."""
+        """After a break-off the next attempt need not wait until the lease runs out."""
         with suppress(StorageError):
             self._release()
 
@@ -173,7 +173,7 @@ class _Submission:
         if not error.retryable and not may_heal:
             return self._stop(Ending.FAILED, [refused_by(error)])
         if overtime_seconds(self._batch, self._clock()) >= GRACE_SECONDS:
-            return self._stop(why_to_stop(self._batch, self._clock()), [refused_by(error)])
+            return self._stop(why_to_stop(self._batch, self._clock()), [])
         self._release(attempts=attempts + 1)
         return try_again(Next.SUBMIT, attempts, getattr(error, "retry_after_seconds", None))
 

@@ -1,0 +1,339 @@
+"""A whole batch's life within the process: stores in memory, the simulator as provider, a fake clock.
+
+`World.run` drives the steps as the state machine does, and looks at the batch before every state as a
+caller would: counts never go back, a final status stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from nightmail.batch import Batch, BatchStatus
+from nightmail.batch_object import to_batch_object
+from nightmail.file import Segment, StoredFile
+from nightmail.payloads import BatchTask, ShardTask, StepResult
+from nightmail.providers.base import BatchProvider
+from nightmail.providers.registry import open_provider
+from nightmail.shard import Deployment, Shard
+from nightmail.steps.collect_shard import collect_shard
+from nightmail.steps.fail_batch import fail_batch
+from nightmail.steps.finalize_batch import finalize_batch
+from nightmail.steps.input_checks import PlanLimits
+from nightmail.steps.plan_batch import Planner, plan_batch
+from nightmail.steps.poll_shard import poll_shard
+from nightmail.steps.submit_shard import submit_shard
+from nightmail.stores.batches import BatchStore
+from nightmail.stores.files import FileStore
+from nightmail.stores.objects import ObjectStore
+from nightmail.stores.shards import ShardStore
+from nightmail.stores.stores import Stores
+from nightmail.stores.table import Table
+
+from local.simulator import answers
+from local.simulator.client import SimulatorClient
+from tests.unit.machine import Ended, Json, Killed, Machine
+from tests.unit.memory import MemoryDynamo, MemoryS3
+from tests.unit.samples import BATCH_ID, NOW, sample_batch
+
+LEASE_SECONDS = 605
+MODEL = "gpt-5-mini"
+UPSTREAM_MODEL = "gpt-5-mini-upstream"
+KEY = "sk-upstream-0123456789"
+CHAT = "/v1/chat/completions"
+
+
+@dataclass
+class Fate:
+    """Ends a function at its `kill_at`-th call of a store or a provider, before or after its effect.
+
+    Only calls that functions make are counted; a dead process calls nobody.
+    """
+
+    kill_at: int = 0
+    after: bool = False
+    calls: int = 0
+    inside: bool = False
+    dead: bool = False
+
+    def call(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        if not self.inside:
+            return function(*given, **named)
+        if self.dead:
+            raise Killed
+        self.calls += 1
+        if self.calls == self.kill_at:
+            self.dead = True
+            if self.after:
+                function(*given, **named)
+            raise Killed
+        answer = function(*given, **named)
+        return self._each(answer) if isinstance(answer, Iterator) else answer
+
+    def _each(self, entries: Iterator[Any]) -> Iterator[Any]:
+        """Every entry of a stream is a call of its own."""
+        end = object()
+        while (entry := self.call(next, entries, end)) is not end:
+            yield entry
+
+
+class Mortal:
+    """Something whose calls the fate counts."""
+
+    def __init__(self, real: Any, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        if not callable(found):
+            return found
+        return lambda *given, **named: self._fate.call(found, *given, **named)
+
+
+@dataclass
+class Results:
+    """The files of a batch: lines in their order."""
+
+    output: list[Json]
+    errors: list[Json]
+    raw: tuple[bytes, bytes]
+
+    @property
+    def error_codes(self) -> list[str]:
+        return [line["error"]["code"] for line in self.errors]
+
+
+@dataclass
+class World:
+    simulator: SimulatorClient
+    dynamo: Any = field(default_factory=MemoryDynamo)
+    s3: Any = field(default_factory=MemoryS3)
+    fate: Fate = field(default_factory=Fate)
+    now: int = NOW
+    lines_a_run: int = 0  # how many lines a long step takes before its time is up; 0: all
+    before: Callable[[str], None] = lambda _: None  # told each state's name
+
+    def __post_init__(self) -> None:
+        table = Table(self._mortal(self.dynamo), "table")
+        objects = ObjectStore(self._mortal(self.s3), "bucket")
+        batches, shards, files = BatchStore(table), ShardStore(table), FileStore(table)
+        self.stores = Stores(batches, shards, files, objects)
+        limits = PlanLimits(lines=50_000, bytes=200 * 1024 * 1024, concurrency=1)
+        self.planner = Planner(self.stores, self.deployments_of, self.provider_of, limits)
+        self._seen: Json = {}
+        self.machine = Machine(self._tasks(), self.stores.objects.get, self.wait, self._entered)
+
+    def _mortal(self, real: Any) -> Any:
+        return Mortal(real, self.fate)
+
+    def deployments_of(self, model: str, _: str | None = None) -> list[Deployment]:
+        return [
+            Deployment(
+                name=model,
+                provider="openai",
+                model=UPSTREAM_MODEL,
+                api_base=self.simulator.base_url,
+                api_key="os.environ/UPSTREAM_KEY",
+            )
+        ]
+
+    def provider_of(self, deployment: Deployment) -> BatchProvider:
+        return cast(BatchProvider, self._mortal(open_provider(deployment, KEY)))
+
+    # ---- a life
+
+    def create(self, lines: Sequence[Json] | bytes, **changes: Any) -> Batch:
+        """A file and its batch, as the API leaves them."""
+        content = lines if isinstance(lines, bytes) else as_jsonl(lines)
+        segment = self.stores.objects.put("files/alice/file-in", content)
+        self.stores.files.create(input_file(segment))
+        batch = sample_batch(**changes)
+        self.stores.batches.create(batch)
+        return batch
+
+    def run(self) -> Ended:
+        """Execute the state machine to its end."""
+        ended = self.machine.run({"v": 1, "owner": "alice", "batch_id": BATCH_ID})
+        self._entered("the end")
+        return ended
+
+    def step(self, state: str, shard: int | None = None) -> Json:
+        """Run one function."""
+        payload: Json = {"v": 1, "owner": "alice", "batch_id": BATCH_ID}
+        return self._tasks()[state](payload if shard is None else {**payload, "shard": shard})
+
+    def wait(self, seconds: float) -> None:
+        self.now += round(seconds)
+        self.simulator.until_settled()
+
+    def cancel(self) -> None:
+        """What the API writes when its caller cancels."""
+        batch = self.batch
+        if batch.status in {BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS}:
+            self.stores.batches.save(batch.move_to(BatchStatus.CANCELLING, self.now))
+
+    # ---- what came of it
+
+    @property
+    def batch(self) -> Batch:
+        return self.stores.batches.get("alice", BATCH_ID)
+
+    @property
+    def shards(self) -> list[Shard]:
+        return list(self.stores.shards.list(BATCH_ID))
+
+    def provider_batches(self, shard: int = 1) -> list[Json]:
+        """What the provider started for a shard, oldest first."""
+        return [
+            batch
+            for batch in self.simulator.batches()
+            if batch["metadata"]["nightmail_shard"] == str(shard)
+        ]
+
+    def results(self) -> Results:
+        batch = self.batch
+        output, errors = self._content(batch.output_file_id), self._content(batch.error_file_id)
+        return Results(_lines(output), _lines(errors), (output, errors))
+
+    def check_promises(self, lines: Sequence[Json], paid_once: bool = True) -> Results:
+        """Each line has one outcome, in order, its own; the counts add up; nothing is paid twice."""
+        batch, results = self.batch, self.results()
+        assert batch.status.is_final
+        wanted = [line["custom_id"] for line in lines]
+        for some in (results.output, results.errors):
+            places = [wanted.index(line["custom_id"]) for line in some]
+            assert places == sorted(places)
+        found = [line["custom_id"] for line in results.output + results.errors]
+        assert sorted(found) == sorted(wanted)
+        assert batch.counts.total == len(lines)
+        assert batch.counts.completed == len(results.output)
+        assert batch.counts.failed == len(results.errors)
+        bodies = {line["custom_id"]: line["body"] for line in lines}
+        for answered in results.output:
+            _check_answer(answered, bodies[answered["custom_id"]])
+        if paid_once:
+            assert all(count == 1 for count in self.simulator.paid().values())
+        return results
+
+    def _content(self, file_id: str | None) -> bytes:
+        if file_id is None:
+            return b""
+        file = self.stores.files.get("alice", file_id, self.now)
+        content = b"".join(self.stores.objects.chunks(file.segments))
+        assert len(content) == file.bytes
+        return content
+
+    # ---- the functions
+
+    def _tasks(self) -> dict[str, Callable[[Json], Json]]:
+        stores, provider_of, clock = self.stores, self.provider_of, lambda: self.now
+        return {
+            "PlanBatch": self._task(
+                lambda task: plan_batch(_batch(task), self.planner, clock, self._time_is_up())
+            ),
+            "SubmitShard": self._task(
+                lambda task: submit_shard(_shard(task), stores, provider_of, clock, LEASE_SECONDS)
+            ),
+            "PollShard": self._task(
+                lambda task: poll_shard(_shard(task), stores, provider_of, clock)
+            ),
+            "CollectShard": self._task(
+                lambda task: collect_shard(
+                    _shard(task), stores, provider_of, clock, self._time_is_up()
+                )
+            ),
+            "FinalizeBatch": self._task(
+                lambda task: finalize_batch(
+                    _batch(task), stores, provider_of, clock, self._time_is_up()
+                )
+            ),
+            "FailBatch": self._task(
+                lambda task: fail_batch(
+                    _batch(task), stores, provider_of, clock, self._time_is_up()
+                )
+            ),
+        }
+
+    def _task(self, function: Callable[[Json], StepResult]) -> Callable[[Json], Json]:
+        def run(payload: Json) -> Json:
+            self.fate.inside, self.fate.dead = True, False
+            try:
+                return function(payload).model_dump(mode="json")
+            finally:
+                self.fate.inside = False
+
+        return run
+
+    def _time_is_up(self) -> Callable[[], bool]:
+        if not self.lines_a_run:
+            return lambda: False
+        asked = iter(range(1, 1_000_000))
+        return lambda: next(asked) >= self.lines_a_run
+
+    def _entered(self, state: str) -> None:
+        self.before(state)
+        self._look()
+
+    def _look(self) -> None:
+        batch = self.batch
+        seen = to_batch_object(batch, self.shards if batch.shards else [])
+        before, self._seen = self._seen, seen
+        if not before:
+            return
+        if BatchStatus(before["status"]).is_final:
+            assert seen == before
+        for name, count in before["request_counts"].items():
+            assert seen["request_counts"][name] >= count, f"{name} went back"
+        for name, count in before["usage"].items():
+            assert not isinstance(count, int) or seen["usage"][name] >= count, f"{name} went back"
+
+
+def input_file(*segments: Segment, **changes: Any) -> StoredFile:
+    """The record of a batch's input file."""
+    fields = {
+        "id": "file-in",
+        "owner": "alice",
+        "bytes": sum(segment.size for segment in segments),
+        "created_at": NOW,
+        "filename": "in.jsonl",
+        "purpose": "batch",
+        "segments": segments,
+    }
+    return StoredFile.model_validate({**fields, **changes})
+
+
+def request(number: int, text: str = "", **more: Any) -> Json:
+    """A line of an input file; each number has a question of its own."""
+    body = {"model": MODEL, "messages": [{"role": "user", "content": text or f"Q{number}?"}]}
+    return {"custom_id": f"line-{number}", "method": "POST", "url": CHAT, "body": body, **more}
+
+
+def requests(count: int) -> list[Json]:
+    return [request(number) for number in range(1, count + 1)]
+
+
+def as_jsonl(lines: Sequence[Json]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def _lines(content: bytes) -> list[Json]:
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def _check_answer(line: Json, body: Json) -> None:
+    assert line["error"] is None
+    answer = line["response"]["body"]
+    assert answer["choices"][0]["message"]["content"].endswith(f"[sim {answers.digest(body)}]")
+    assert answer["model"] == body["model"]
+    assert line["nightmail"] == {"provider": "openai", "model": answers.dated(UPSTREAM_MODEL)}
+
+
+def _batch(payload: Json) -> BatchTask:
+    return BatchTask.model_validate(payload)
+
+
+def _shard(payload: Json) -> ShardTask:
+    return ShardTask.model_validate(payload)
