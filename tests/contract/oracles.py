@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,9 @@ from tests.contract.api_gateway import Exchange
 from tests.template import ROOT, Json
 
 SHAPES = Path(__file__).parent / "fixtures" / "shapes.schema.json"
+SPECS = Path(os.environ.get("NIGHTMAIL_SPECS", ROOT.parent / "shared" / "specs"))
+RELAXED = "openai.relaxed.openapi.yaml"  # for answers: it allows the nulls that OpenAI sends
+TRIMMED = "openai.trimmed.openapi.yaml"  # for requests
 _JSON = "application/json"
 _SHAPES_OF_ROUTES = {
     "POST /files": "File",
@@ -60,10 +64,9 @@ def check_exchanges(oracle: Oracle, exchanges: list[Exchange]) -> None:
 
 def specification(name: str) -> Path:
     """A published document; skips the test where it is not here."""
-    folder = Path(os.environ.get("NIGHTMAIL_SPECS", ROOT.parent / "shared" / "specs"))
-    if not (folder / name).is_file():
+    if not (SPECS / name).is_file():
         pytest.skip(f"{name} is not here; NIGHTMAIL_SPECS may name its folder")
-    return folder / name
+    return SPECS / name
 
 
 class OwnShapes:
@@ -122,6 +125,7 @@ class OpenApiDocument:
         OAS31Validator(_absolute(schema), registry=self._registry).validate(value)
 
 
+@cache
 def openai_document(name: str) -> OpenApiDocument:
     """OpenAI's own, where it is here."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

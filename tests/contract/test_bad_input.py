@@ -45,13 +45,14 @@ def as_line(**changes: Any) -> bytes:
         (as_line(method="GET"), "invalid_method", "method"),
         (as_line(body=chat("Hi", stream=True)), "streaming_unsupported", "body.stream"),
         (as_line(body={"messages": []}), "invalid_request", "body.model"),
-        (as_line(body=chat("Hi", model="nobody")), "model_not_found", "body.model"),
+        (as_line(body=chat("Hi", model="gpt-4o")), "mismatched_model", "body.model"),
     ],
 )
 def test_a_bad_line_fails_the_batch_and_nothing_was_sent(
     http: httpx.Client,
     life: Life,
     simulator: SimulatorClient,
+    *,
     bad: bytes,
     code: str,
     param: str | None,
@@ -62,6 +63,17 @@ def test_a_bad_line_fails_the_batch_and_nothing_was_sent(
     (error,) = batch["errors"]["data"]
     assert (error["code"], error["param"], error["line"]) == (code, param, 2)
     assert batch["output_file_id"] is None
+    assert simulator.calls() == []
+
+
+def test_an_unknown_model_fails_the_batch_by_name(
+    http: httpx.Client, life: Life, simulator: SimulatorClient
+) -> None:
+    batch = run(http, life, as_jsonl([line(1, chat("Hi", model="nobody"))]))
+
+    (error,) = batch["errors"]["data"]
+    assert (error["code"], error["param"], error["line"]) == ("model_not_found", "body.model", 1)
+    assert "nobody" in error["message"]
     assert simulator.calls() == []
 
 
@@ -77,6 +89,7 @@ def test_a_file_over_a_limit_fails_and_nothing_was_sent(
     life: Life,
     simulator: SimulatorClient,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     limit: str,
     size: str,
 ) -> None:
@@ -108,9 +121,7 @@ def test_an_odd_file_is_accepted(http: httpx.Client, life: Life, content: bytes)
     assert custom_ids == ["line-1", "line-2"]
 
 
-def test_a_custom_id_of_any_characters_comes_back_as_it_was(
-    http: httpx.Client, life: Life
-) -> None:
+def test_a_custom_id_of_any_characters_comes_back_as_it_was(http: httpx.Client, life: Life) -> None:
     odd = ('"\\/\n\t\x00\u2028é你🙂 ' * 60)[:512]
     batch = run(http, life, as_jsonl([line(1), {**line(2), "custom_id": odd}]))
 
@@ -121,7 +132,7 @@ def test_a_custom_id_of_any_characters_comes_back_as_it_was(
 def test_what_the_provider_refuses_is_told_in_its_words_without_secrets(
     http: httpx.Client, life: Life, simulator: SimulatorClient
 ) -> None:
-    simulator.behave({"kind": "refuse_key"})
+    simulator.behave({"kind": "refused_key"})
     batch = run(http, life, GOOD)
 
     assert batch["status"] == "failed"

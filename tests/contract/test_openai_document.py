@@ -11,6 +11,8 @@ from tests.contract.api_gateway import ApiGateway
 from tests.contract.calls import complete_upload, create_batch, look, results
 from tests.contract.life import Life
 from tests.contract.oracles import (
+    RELAXED,
+    TRIMMED,
     OpenApiDocument,
     OwnShapes,
     json_requests,
@@ -24,7 +26,7 @@ RESOURCES = {"files", "uploads", "batches", "models"}
 def test_what_the_api_takes_is_what_openai_documents(
     http: httpx.Client, gateway: ApiGateway, life: Life
 ) -> None:
-    document = openai_document("openai.trimmed.openapi.yaml")
+    document = openai_document(TRIMMED)
     complete_upload(http)
     after = {"anchor": "created_at", "seconds": 3600}
     create_batch(http, metadata={"customer": "7"}, output_expires_after=after)
@@ -40,7 +42,7 @@ def test_what_the_api_takes_is_what_openai_documents(
 
 def test_every_route_of_openais_document_is_served() -> None:
     """All of Files, Uploads, Batches and Models that OpenAI documents, and an extension."""
-    documented = openai_document("openai.relaxed.openapi.yaml").operations
+    documented = openai_document(RELAXED).operations
     theirs = {each for each in documented if each.split("/")[1] in RESOURCES}
     ours = OpenApiDocument(api_document("/v1"), "Error").operations
 

@@ -180,3 +180,26 @@ def test_nobody_reads_the_bucket_from_outside_or_without_tls() -> None:
     assert bucket["BucketEncryption"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+# ---- alarms
+
+
+def test_every_functions_errors_raise_an_alarm() -> None:
+    alarms = template.resources("AWS::CloudWatch::Alarm").values()
+    metrics = [metric for alarm in alarms for metric in alarm.get("Metrics", [])]
+    watched = {
+        dimension["Value"]["Ref"]
+        for metric in metrics
+        for dimension in metric.get("MetricStat", {}).get("Metric", {}).get("Dimensions", [])
+        if dimension["Name"] == "FunctionName"
+    }
+
+    assert watched == set(FUNCTIONS)
+
+
+def test_alarms_are_there_only_for_somebody_to_hear_them() -> None:
+    for each in written()["Resources"].values():
+        if each["Type"] == "AWS::CloudWatch::Alarm":
+            assert each["Condition"] == "HasAlarms"
+            assert each["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]

@@ -51,18 +51,23 @@ class Tenant:
         return f"sk-provider-{self.owner}"
 
     @property
+    def variable(self) -> str:
+        """The name of the provider's key in the stack's secret."""
+        return self.owner.upper().replace("-", "_")
+
+    @property
     def model_entry(self) -> dict[str, Any]:
         return {
             "model_name": self.model,
             "litellm_params": {
                 "model": "openai/gpt-4o-mini",
                 "api_base": "os.environ/NIGHTMAIL_SIMULATOR_URL",
-                "api_key": self.provider_key,
+                "api_key": f"os.environ/{self.variable}",
             },
         }
 
 
-TENANTS = [Tenant(f"tenant-{number:03}") for number in range(200)]
+TENANTS = [Tenant(f"tenant-{number:03}") for number in range(150)]
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         port=processes.free_port(),
         config=config,
         wait_scale=WAIT_SCALE,
-        variables={},
+        variables={tenant.variable: tenant.provider_key for tenant in TENANTS},
         parameters=PARAMETERS,
     )
     running = RunningCloud(local_cloud.start(settings))

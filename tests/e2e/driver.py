@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +99,9 @@ class Desk:
         """The id of a new input file."""
         return self.client.files.create(file=("batch.jsonl", content), purpose="batch").id
 
-    def start(self, requests: Sequence[Json] | bytes, endpoint: Any = CHAT, **options: Any) -> Batch:
+    def start(
+        self, requests: Sequence[Json] | bytes, endpoint: Any = CHAT, **options: Any
+    ) -> Batch:
         content = requests if isinstance(requests, bytes) else to_jsonl(requests)
         return self.client.batches.create(
             input_file_id=self.upload(content),
@@ -118,9 +121,7 @@ class Desk:
     def run(self, requests: Sequence[Json], pause_seconds: float = 0.1) -> Journey:
         return self.finish(requests, self.start(requests), pause_seconds)
 
-    def finish(
-        self, requests: Sequence[Json], batch: Batch, pause_seconds: float = 0.1
-    ) -> Journey:
+    def finish(self, requests: Sequence[Json], batch: Batch, pause_seconds: float = 0.1) -> Journey:
         looks = self.follow(batch, pause_seconds)
         end = looks[-1]
         return Journey(
@@ -140,10 +141,31 @@ class Desk:
     def _functions(self, orders: list[Json]) -> list[str]:
         folders = {
             self.cloud.function_name(folder): folder
-            for folder in ("plan_batch", "submit_shard", "poll_shard", "collect_shard",
-                           "finalize_batch", "fail_batch", "start_batch", "batches")
+            for folder in (
+                "plan_batch",
+                "submit_shard",
+                "poll_shard",
+                "collect_shard",
+                "finalize_batch",
+                "fail_batch",
+                "start_batch",
+                "batches",
+            )
         }
-        return [folders[order["function"]] for order in orders if order["event"] == self.tenant.owner]
+        return [
+            folders[order["function"]] for order in orders if order["event"] == self.tenant.owner
+        ]
+
+
+@contextmanager
+def open_desk(cloud: RunningCloud) -> Iterator[Desk]:
+    """A new tenant's desk; what it set to go wrong is forgotten with it."""
+    desk = Desk(cloud, cloud.new_tenant())
+    with desk.client:
+        yield desk
+    cloud.simulator.behave()
+    cloud.simulator.release()
+    cloud.forget_kills()
 
 
 def assert_promises(journey: Journey, simulator: SimulatorClient) -> None:
@@ -160,8 +182,11 @@ def _assert_life(looks: list[Batch]) -> None:
     statuses = [BatchStatus(look.status) for look in looks]
     for before, after in zip(statuses, statuses[1:], strict=False):
         assert after is before or after in _reachable(before), f"{before} became {after}"
-    counts = [(look.request_counts.completed, look.request_counts.failed) for look in looks
-              if look.request_counts]
+    counts = [
+        (look.request_counts.completed, look.request_counts.failed)
+        for look in looks
+        if look.request_counts
+    ]
     assert counts == sorted(counts)
     assert [failed for _, failed in counts] == sorted(failed for _, failed in counts)
 

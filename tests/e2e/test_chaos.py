@@ -95,7 +95,9 @@ PLACES = [
     Place("slow everywhere", (at(("*", "*"), "slow", seconds=0.2),)),
     Place("slow after the create", (at(CREATE, "slow", when="after", seconds=1, times=1),)),
     Place("results truncated between lines", ({"kind": "truncated"},), answered="some"),
-    Place("results truncated in a line", ({"kind": "truncated", "mid_line": True},), answered="some"),
+    Place(
+        "results truncated in a line", ({"kind": "truncated", "mid_line": True},), answered="some"
+    ),
     Place("results twice", ({"kind": "duplicated", "lines": 5},)),
     Place("results missing", ({"kind": "missing", "lines": 3},), answered="some"),
     Place("errors missing", ({"kind": "missing", "lines": 1, "file": "error"},)),

@@ -3,6 +3,8 @@
 For tests that live thousands of lives. `test_memory.py` holds them to moto.
 """
 
+# ruff: noqa: N803 - the names are boto3's
+
 from __future__ import annotations
 
 import hashlib

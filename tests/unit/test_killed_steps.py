@@ -8,14 +8,14 @@ import pytest
 from nightmail.batch import BatchStatus
 from nightmail.providers.base import Limits
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.steps import collection
+from nightmail.steps import collect_shard, collection
 from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
 from tests.unit.world import Fate, World, requests
 
-LINES = 5
+LINES = 4
 _MOST_CALLS = 1000
 AFTER = pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 
@@ -76,3 +76,64 @@ def test_a_wrong_file_fails_and_nothing_is_sent(simulator: SimulatorClient, afte
             ("duplicate_custom_id", LINES + 1)
         ]
         assert simulator.calls() == []
+
+
+def test_the_small_pieces_do_make_steps_stop_and_go_on(
+    simulator: SimulatorClient, small_pieces: None
+) -> None:
+    world = World(simulator, lines_a_run=2)
+    world.create(requests(LINES))
+    world.run()
+    for state in ("PlanBatch", "CollectShard", "FinalizeBatch"):
+        assert world.machine.visited.count(state) > 2
+    assert len(world.shards) == 2
+    assert len(world.shards[0].runs) > 1
+
+
+@AFTER
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "missing"},
+        {"kind": "drop", "when": "after", "match": {"method": "POST", "path": "/batches"}},
+        {"kind": "drop", "when": "after", "match": {"path": "/files/*/content"}},
+        {"kind": "failed_batch", "errors": [{"code": "token_limit_exceeded", "message": "Full."}]},
+        {"kind": "late_output", "polls": 2},
+    ],
+    ids=["missing", "drop_create", "drop_content", "queue_full", "late_output"],
+)
+def test_a_batch_with_a_misbehaving_provider_completes(
+    simulator: SimulatorClient, after: bool, fault: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect_shard, "PATIENCE", 1)
+    for world in worlds(simulator, after, {**fault, "times": 1}):
+        world.create(requests(2))
+        assert world.run().state == "BatchEnded"
+        assert world.batch.status is BatchStatus.COMPLETED
+        world.check_promises(requests(2))
+
+
+@AFTER
+def test_a_cancelled_batch_delivers_what_was_answered(
+    simulator: SimulatorClient, after: bool
+) -> None:
+    for world in worlds(simulator, after, {"kind": "stuck_batch", "after_lines": 2}):
+        world.cancel_at = "WaitToPoll"
+        world.create(requests(LINES))
+        assert world.run().state == "BatchEnded"
+        assert world.batch.status is BatchStatus.CANCELLED
+        assert len(world.check_promises(requests(LINES)).output) == 2
+        assert len(world.provider_batches()) == 1
+
+
+@AFTER
+def test_a_batch_that_its_provider_fails_ends_with_every_line_told(
+    simulator: SimulatorClient, after: bool
+) -> None:
+    errors = [{"code": "invalid_request", "message": "No.", "param": "body.model", "line": 2}]
+    for world in worlds(simulator, after, {"kind": "failed_batch", "errors": errors}):
+        world.create(requests(2))
+        assert world.run().state == "BatchFailed"
+        assert world.batch.status is BatchStatus.FAILED
+        assert [error.line for error in world.batch.errors] == [2]
+        assert len(world.check_promises(requests(2)).errors) == 2

@@ -114,7 +114,7 @@ class World:
     fate: Fate = field(default_factory=Fate)
     now: int = NOW
     lines_a_run: int = 0  # how many lines a long step takes before its time is up; 0: all
-    before: Callable[[str], None] = lambda _: None  # told each state's name
+    cancel_at: str = ""  # the state before which the caller cancels
 
     def __post_init__(self) -> None:
         table = Table(self._mortal(self.dynamo), "table")
@@ -167,7 +167,6 @@ class World:
 
     def wait(self, seconds: float) -> None:
         self.now += round(seconds)
-        self.simulator.until_settled()
 
     def cancel(self) -> None:
         """What the API writes when its caller cancels."""
@@ -274,7 +273,10 @@ class World:
         return lambda: next(asked) >= self.lines_a_run
 
     def _entered(self, state: str) -> None:
-        self.before(state)
+        if state == self.cancel_at:
+            self.cancel()
+        if state == "PollShard":
+            self.simulator.until_settled()
         self._look()
 
     def _look(self) -> None:
