@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx
+import hypothesis
 import pytest
 
 from local.simulator.client import SimulatorClient
 from local.simulator.server import running_simulator
 from tests.simulated import KEY, Provider
+
+# How long an example takes depends on the machine, and is no property of the code.
+hypothesis.settings.register_profile("nightmail", deadline=None)
+hypothesis.settings.load_profile("nightmail")
 
 
 @pytest.fixture(scope="session")

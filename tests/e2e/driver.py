@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
+from nightmail.batch import NEXT, BatchStatus
 from openai import OpenAI
 from openai.types import Batch
 
 from local.simulator.answers import digest
 from local.simulator.client import SimulatorClient
-from nightmail.batch import NEXT, BatchStatus
 from tests.e2e.conftest import RunningCloud, Tenant
 from tests.patience import wait_until
 
 Json = dict[str, Any]
 
-CHAT = "/v1/chat/completions"
+CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 FINAL = {status.value for status in BatchStatus if status.is_final}
+
+
+def before(call: str) -> Json:
+    """A kill at a call of AWS that has no effect any more; as in local.chaos."""
+    return {"call": call, "moment": "before"}
+
+
+def after(call: str) -> Json:
+    """A kill at a call of AWS that had its effect."""
+    return {"call": call, "moment": "after"}
 
 
 def request(custom_id: str, text: str, model: str) -> Json:
@@ -84,6 +96,11 @@ class Desk:
             if call["key"] == self.tenant.provider_key[-4:]
         ]
 
+    def provider_batches(self, batch_id: str) -> list[Json]:
+        """The simulator's batches that were made for a batch, as they truly are."""
+        found = self.simulator.batches()
+        return [each for each in found if batch_id in (each["metadata"] or {}).values()]
+
     def kill(self, function: str, when: str | Json = "start", times: int = 1) -> None:
         """Kill a function's process when it works for this tenant."""
         self.cloud.kill_function(function, when, times, event=self.tenant.owner)
@@ -113,9 +130,14 @@ class Desk:
     def follow(self, batch: Batch, pause_seconds: float = 0.1) -> list[Batch]:
         """Every look at the batch, the last one at its final status."""
         looks = [batch]
-        while looks[-1].status not in FINAL:
-            before = looks[-1]
-            wait_until(lambda: self._look(looks) != before, pause_seconds)
+
+        def has_ended() -> bool:
+            if looks[-1].status in FINAL:
+                return True
+            looks.append(self.client.batches.retrieve(batch.id))
+            return False
+
+        wait_until(has_ended, pause_seconds)
         return looks
 
     def run(self, requests: Sequence[Json], pause_seconds: float = 0.1) -> Journey:
@@ -133,10 +155,6 @@ class Desk:
         if file_id is None:
             return []
         return [json.loads(line) for line in self.client.files.content(file_id).read().splitlines()]
-
-    def _look(self, looks: list[Batch]) -> Batch:
-        looks.append(self.client.batches.retrieve(looks[0].id))
-        return looks[-1]
 
     def _functions(self, orders: list[Json]) -> list[str]:
         folders = {
@@ -158,14 +176,28 @@ class Desk:
 
 
 @contextmanager
-def open_desk(cloud: RunningCloud) -> Iterator[Desk]:
-    """A new tenant's desk; what it set to go wrong is forgotten with it."""
-    desk = Desk(cloud, cloud.new_tenant())
-    with desk.client:
-        yield desk
+def open_desks(cloud: RunningCloud, count: int) -> Iterator[list[Desk]]:
+    """Desks of new tenants; what was set to go wrong is forgotten with them."""
+    desks = [Desk(cloud, cloud.new_tenant()) for _ in range(count)]
+    with ExitStack() as stack:
+        for desk in desks:
+            stack.enter_context(desk.client)
+        yield desks
     cloud.simulator.behave()
     cloud.simulator.release()
     cloud.forget_kills()
+
+
+@contextmanager
+def open_desk(cloud: RunningCloud) -> Iterator[Desk]:
+    with open_desks(cloud, 1) as desks:
+        yield desks[0]
+
+
+def side_by_side(*calls: Callable[[], Journey]) -> list[Journey]:
+    """Run all at the same time: most of their time they wait."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def assert_promises(journey: Journey, simulator: SimulatorClient) -> None:
@@ -180,7 +212,7 @@ def assert_promises(journey: Journey, simulator: SimulatorClient) -> None:
 
 def _assert_life(looks: list[Batch]) -> None:
     statuses = [BatchStatus(look.status) for look in looks]
-    for before, after in zip(statuses, statuses[1:], strict=False):
+    for before, after in pairwise(statuses):
         assert after is before or after in _reachable(before), f"{before} became {after}"
     counts = [
         (look.request_counts.completed, look.request_counts.failed)

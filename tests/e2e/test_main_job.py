@@ -58,7 +58,7 @@ def test_all_that_the_client_does_with_files_and_batches_works(desk: Desk) -> No
     batches = [desk.start(desk.questions(1), metadata={"number": str(n)}) for n in range(5)]
     listed = list(client.batches.list(limit=2))
     assert [batch.id for batch in listed] == [batch.id for batch in reversed(batches)]
-    assert [batch.metadata for batch in listed][0] == {"number": "4"}
+    assert listed[0].metadata == {"number": "4"}
     files = [file.id for file in client.files.list(limit=2, purpose="batch", order="asc")]
     assert files[0] == file_id
     assert len(files) == 6
@@ -77,8 +77,7 @@ def test_models_are_those_of_the_config(desk: Desk) -> None:
 
 
 def test_a_cancelled_batch_delivers_what_was_done(desk: Desk) -> None:
-    hold = {"at": "in_progress", "after_lines": 12, "name": desk.tenant.owner}
-    desk.simulator.behave(desk.fault("stuck_batch", **hold))
+    desk.simulator.behave(desk.fault("stuck_batch", after_lines=12, name=desk.tenant.owner))
     requests = desk.questions(30)
     batch = desk.start(requests)
     desk.simulator.until_waiting(desk.tenant.owner)

@@ -111,14 +111,17 @@ class World:
     simulator: SimulatorClient
     dynamo: Any = field(default_factory=MemoryDynamo)
     s3: Any = field(default_factory=MemoryS3)
+    table: str = "table"
+    bucket: str = "bucket"
     fate: Fate = field(default_factory=Fate)
     now: int = NOW
     lines_a_run: int = 0  # how many lines a long step takes before its time is up; 0: all
+    api_base: str = ""  # the simulator's, if empty
     cancel_at: str = ""  # the state before which the caller cancels
 
     def __post_init__(self) -> None:
-        table = Table(self._mortal(self.dynamo), "table")
-        objects = ObjectStore(self._mortal(self.s3), "bucket")
+        table = Table(self._mortal(self.dynamo), self.table)
+        objects = ObjectStore(self._mortal(self.s3), self.bucket)
         batches, shards, files = BatchStore(table), ShardStore(table), FileStore(table)
         self.stores = Stores(batches, shards, files, objects)
         limits = PlanLimits(lines=50_000, bytes=200 * 1024 * 1024, concurrency=1)
@@ -135,7 +138,7 @@ class World:
                 name=model,
                 provider="openai",
                 model=UPSTREAM_MODEL,
-                api_base=self.simulator.base_url,
+                api_base=self.api_base or self.simulator.base_url,
                 api_key="os.environ/UPSTREAM_KEY",
             )
         ]

@@ -32,13 +32,37 @@ class ShardState(StrEnum):
 
 
 class Ending(StrEnum):
-    """How the provider's batch ended; owed lines are answered accordingly."""
+    """How a shard ended; `OWED` says what its lines without an outcome are told."""
 
     COMPLETED = "completed"
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
-    LOST = "lost"  # the provider no longer knows the batch
+    LOST = "lost"  # the provider no longer knows the batch, or our part of it broke
+
+
+OWED = {
+    Ending.COMPLETED: {
+        "code": "provider_result_missing",
+        "message": "The provider's results did not contain this request.",
+    },
+    Ending.EXPIRED: {
+        "code": "batch_expired",
+        "message": "This request could not be executed before the completion window expired.",
+    },
+    Ending.CANCELLED: {
+        "code": "batch_cancelled",
+        "message": "This request was not executed because the batch was cancelled.",
+    },
+    Ending.FAILED: {
+        "code": "provider_error",
+        "message": "The provider refused this request and gave no reason.",
+    },
+    Ending.LOST: {
+        "code": "internal_error",
+        "message": "The gateway could not get an answer to this request.",
+    },
+}
 
 
 class Deployment(BaseModel):

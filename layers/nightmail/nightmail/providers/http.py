@@ -29,7 +29,9 @@ _NEVER_HEALS = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"}
 )
 _QUEUE_FULL = "token_limit_exceeded"
-_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bAIza[\w*-]{8,}|\bBearer\s+\S+")
+_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|fw)[-_][\w*.-]{5,}[\w*]|\bAIza[\w*-]{8,}|\bBearer\s+[\w*.-]{6,}"
+)
 _MESSAGE_CHARACTERS = 500
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from nightmail.file import Segment
 from nightmail.lines import cut_lines
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.providers.base import Cursor, Result
-from nightmail.shard import Shard, ShardState
+from nightmail.shard import OWED, Ending, Shard, ShardState
 from nightmail.steps.again import TimeIsUp
 from nightmail.stores.objects import ObjectStore
 from nightmail.telemetry import logger
@@ -42,6 +43,7 @@ class Collector:
     def __init__(self, shard: Shard, objects: ObjectStore) -> None:
         self._folder = f"work/{shard.batch_id}/shards/{shard.number:06d}"
         self._objects = objects
+        self._ending = shard.ending
         self._numbers = _numbers(objects, shard.index)
         self._done = self._resume()
         self._seen = bytearray(self._done.seen or bytes(len(self._numbers)))
@@ -100,9 +102,16 @@ class Collector:
         elif self._is_better(outcome, place):
             self._seen[place] = outcome.kind + 1
             self._done.usage += result.usage
-            row = to_row(outcome)
+            row = to_row(self._as_it_was(outcome))
             self._rows.append(row)
             self._bytes += len(row)
+
+    def _as_it_was(self, outcome: Outcome) -> Outcome:
+        """A provider says `cancelled` of what we cancelled because the window had ended."""
+        code = (outcome.error or {}).get("code")
+        if self._ending is Ending.EXPIRED and code == OWED[Ending.CANCELLED]["code"]:
+            return replace(outcome, error=OWED[Ending.EXPIRED])
+        return outcome
 
     def _place_of(self, number: int) -> int | None:
         place = bisect_left(self._numbers, number)

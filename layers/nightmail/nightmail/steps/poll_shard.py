@@ -83,7 +83,8 @@ class _Poll:
             rereads = self._shard.rereads
             self._note(progress, rereads=rereads + 1, attempts=0)
             return try_again(Next.POLL, rereads)
-        return self._end(progress, progress.ending or Ending.COMPLETED)
+        is_our_doing = progress.ending is Ending.CANCELLED and self._unwanted
+        return self._end(progress, self._unwanted if is_our_doing else progress.ending)
 
     def _running(self, progress: Progress) -> StepResult:
         ending = self._given_up()
@@ -136,7 +137,7 @@ class _Poll:
         self._save(attempts=attempts + 1)
         return try_again(Next.POLL, attempts, getattr(error, "retry_after_seconds", None))
 
-    def _end(self, progress: Progress, ending: Ending) -> StepResult:
+    def _end(self, progress: Progress, ending: Ending | None) -> StepResult:
         self._note(
             progress,
             state=ShardState.ENDED,

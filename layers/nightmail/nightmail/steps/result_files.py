@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from nightmail.batch import Batch, RequestCounts
+from nightmail.batch import Batch, BatchError, RequestCounts
 from nightmail.errors import NotFound, StorageUnavailable, WriteConflict
 from nightmail.file import StoredFile
 from nightmail.ids import new_file_id
 from nightmail.outcome import Kind, Outcome, kind_of, result_line, to_row
-from nightmail.shard import Ending, Shard
+from nightmail.shard import OWED, Ending, Shard
 from nightmail.steps.again import Clock, TimeIsUp
 from nightmail.steps.shard_outcomes import Position, in_order
 from nightmail.stores.multipart import MultipartWriter, Suspended
@@ -19,22 +19,6 @@ from nightmail.stores.objects import ObjectStore
 from nightmail.stores.stores import Stores
 
 _KEEP_SECONDS = 30 * 24 * 3600
-_OWED = {
-    Ending.COMPLETED: (
-        "provider_result_missing",
-        "The provider's results did not contain this request.",
-    ),
-    Ending.EXPIRED: (
-        "batch_expired",
-        "This request could not be executed before the completion window expired.",
-    ),
-    Ending.CANCELLED: (
-        "batch_cancelled",
-        "This request was not executed because the batch was cancelled.",
-    ),
-    Ending.FAILED: ("provider_error", "The provider refused this request and gave no reason."),
-    Ending.LOST: ("internal_error", "The gateway could not get an answer to this request."),
-}
 
 
 class Progress(BaseModel):
@@ -168,13 +152,14 @@ class _Owed:
     """What a line of a shard is told when no outcome came for it."""
 
     def __init__(self, shard: Shard) -> None:
-        self._lines = {error.line: error for error in shard.errors if error.line}
-        general = next((error for error in shard.errors if not error.line), None)
-        code, message = _OWED[shard.ending or Ending.LOST]
-        self._code = general.code if general else code
-        self._message = general.message if general else message
+        self._own = {error.line: _told(error) for error in shard.errors if error.line}
+        general = (_told(error) for error in shard.errors if not error.line)
+        self._general = next(general, OWED[shard.ending or Ending.LOST])
 
     def row(self, number: int) -> bytes:
-        own = self._lines.get(number)
-        code, message = (own.code, own.message) if own else (self._code, self._message)
-        return to_row(Outcome(number, Kind.FAILED, error={"code": code, "message": message}))
+        error = self._own.get(number, self._general)
+        return to_row(Outcome(number, Kind.FAILED, error=error))
+
+
+def _told(error: BatchError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message}
