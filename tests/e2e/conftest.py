@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,8 @@ WAIT_SCALE = 0.02
 
 PARAMETERS = {"SubmitTimeoutSeconds": "10"}
 """A shard whose SubmitShard was killed is taken over after this time, and five seconds more."""
+
+REPORT = re.compile(r"Memory Size: (\d+) MB\s+Max Memory Used: (\d+) MB")
 
 BATCH_SECONDS = 0.05
 """How long the simulator takes for a batch."""
@@ -136,6 +139,16 @@ class RunningCloud:
         """`{"waiting": [...], "done": [...]}`: what kill_function has asked for."""
         return self.running.emulator.kills()
 
+    def memory(self, function: str) -> list[tuple[int, int]]:
+        """For each of its invocations so far: MB that the function may take, and MB that it took."""
+        logs = self.session.client("logs")
+        group = f"/aws/lambda/{self.function_name(function)}"
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, filterPattern="REPORT"
+        )
+        found = (REPORT.search(event["message"]) for page in pages for event in page["events"])
+        return [(int(report[1]), int(report[2])) for report in found if report]
+
     def forget_kills(self) -> None:
         self.running.emulator.forget_kills()
 
@@ -159,8 +172,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         with running.simulator:
             running.simulator.set(batch_seconds=BATCH_SECONDS)
             yield running
+        assert _given_up(running) == []
     finally:
         local_cloud.stop(state)
+
+
+def _given_up(running: RunningCloud) -> list[str]:
+    """What lies in the dead-letter queue: nothing may, whatever the tests did."""
+    queue = running.session.client("sqs")
+    found = queue.receive_message(
+        QueueUrl=running.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10
+    )
+    return [message["Body"] for message in found.get("Messages", [])]
 
 
 def _config() -> str:

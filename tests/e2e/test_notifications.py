@@ -20,14 +20,22 @@ class Mailbox:
         self._client = cloud.session.client("sqs")
         self._url = self._client.create_queue(QueueName=name)["QueueUrl"]
         self._messages: list[Json] = []
-
-    @property
-    def arn(self) -> str:
-        attributes = self._client.get_queue_attributes(
+        self.arn: str = self._client.get_queue_attributes(
             QueueUrl=self._url, AttributeNames=["QueueArn"]
+        )["Attributes"]["QueueArn"]
+        self._let_in("events.amazonaws.com", "sns.amazonaws.com")
+
+    def _let_in(self, *services: str) -> None:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": services},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn,
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self._client.set_queue_attributes(
+            QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)}
         )
-        arn: str = attributes["Attributes"]["QueueArn"]
-        return arn
 
     def messages(self) -> list[Json]:
         found = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)

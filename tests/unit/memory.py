@@ -35,6 +35,9 @@ class MemoryDynamo:
         self._check(self._items.get(_place(Item), {}), condition)
         self._items[_place(Item)] = Item
 
+    def delete_item(self, *, Key: Json, **_: Any) -> None:
+        self._items.pop(_place(Key), None)
+
     def query(self, *, ExpressionAttributeValues: Json, **_: Any) -> Json:
         pk = ExpressionAttributeValues[":pk"]["S"]
         prefix = ExpressionAttributeValues[":prefix"]["S"]
@@ -44,7 +47,9 @@ class MemoryDynamo:
     @staticmethod
     def _check(item: Json, condition: Json) -> None:
         expression: str = condition.get("ConditionExpression", "")
-        if expression and not any(_holds(term, item, condition) for term in expression.split(" OR ")):
+        if expression and not any(
+            _holds(term, item, condition) for term in expression.split(" OR ")
+        ):
             _refuse("ConditionalCheckFailedException", "PutItem")
 
 
@@ -108,6 +113,10 @@ class MemoryS3:
             content += body
         self.objects[Key] = content
         del self._uploads[UploadId]
+
+    def forget_uploads(self) -> None:
+        """As if somebody had completed or aborted them all."""
+        self._uploads = {}
 
     def _object(self, key: str) -> bytes:
         if key not in self.objects:

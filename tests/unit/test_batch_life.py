@@ -79,7 +79,16 @@ def test_a_batch_whose_lines_all_failed_is_completed_without_an_output_file(worl
 
 
 def test_custom_ids_come_back_character_for_character(world: World) -> None:
-    strange = ['"quoted"', "\\", "a\nb\r\n\t\x00\x7f", "🦉" * 512, " ", "7", "é\u0301\u2028", "null"]
+    strange = [
+        '"quoted"',
+        "\\",
+        "a\nb\r\n\t\x00\x7f",
+        "🦉" * 512,
+        " ",
+        "7",
+        "é\u0301\u2028",
+        "null",
+    ]
     lines = [request(number, custom_id=one) for number, one in enumerate(strange, 1)]
     assert finish(world, lines) == "completed"
     assert [line["custom_id"] for line in world.check_promises(lines).output] == strange

@@ -499,22 +499,6 @@ def test_an_unknown_after_is_a_place_in_the_order(after: str, batches: BatchStor
     assert behind == [number for number in (numbered(3), numbered(1)) if number < after]
 
 
-def test_a_page_of_big_batches_ends_where_an_answer_of_a_function_does(batches: BatchStore) -> None:
-    metadata = {str(number): '"' * 512 for number in range(16)}
-    errors = [BatchError(code="c", message='"' * 2000, line=n) for n in range(100)]
-    for number in range(30):
-        batch = sample_batch(id=numbered(number), status="failed", metadata=metadata, errors=errors)
-        batches.create(batch)
-    sizes, after, has_more = [], "", True
-    while has_more:
-        answer = get("/batches", limit="30", after=after)
-        assert len(json.dumps(answer.content.decode())) < 6_000_000
-        sizes.append(len(answer.json["data"]))
-        after, has_more = answer.json["last_id"], answer.json["has_more"]
-    assert len(sizes) > 1
-    assert sum(sizes) == 30
-
-
 # ---- Cancel
 
 

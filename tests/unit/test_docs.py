@@ -61,9 +61,17 @@ def _codes(tree: ast.Module) -> Iterator[str]:
                 yield from _texts(value)
             case ast.Call(func=ast.Name(id=name), args=args) if positions.get(name, 9) < len(args):
                 yield from _texts(args[positions[name]])
-            case ast.Dict(values=values):
+            case ast.Dict(keys=keys, values=values):
+                fields = zip(keys, values, strict=True)
+                yield from (
+                    text for key, value in fields if _is_code(key) for text in _texts(value)
+                )
                 pairs = (value.elts for value in values if isinstance(value, ast.Tuple))
                 yield from (text for pair in pairs if len(pair) > 1 for text in _texts(pair[0]))
+
+
+def _is_code(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and key.value == "code"
 
 
 def _code_positions(tree: ast.Module) -> Iterator[tuple[str, int]]:

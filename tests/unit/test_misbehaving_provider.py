@@ -265,4 +265,3 @@ def test_an_address_that_is_none_fails_the_batch_at_once(world: World) -> None:
     world.api_base = "not-a-url"
     assert finish(world) == "failed"
     assert "api_base" in world.batch.errors[0].message
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from nightmail.batch import Batch, BatchStatus
@@ -24,7 +25,7 @@ from nightmail.steps.finalize_batch import finalize_batch
 from nightmail.steps.input_checks import PlanLimits
 from nightmail.steps.plan_batch import Planner, plan_batch
 from nightmail.steps.poll_shard import poll_shard
-from nightmail.steps.submit_shard import submit_shard
+from nightmail.steps.submit_shard import ProviderOf, submit_shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
@@ -69,6 +70,9 @@ class Fate:
             if self.after:
                 function(*given, **named)
             raise Killed
+        return self.passed_on(function, *given, **named)
+
+    def passed_on(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         answer = function(*given, **named)
         return self._each(answer) if isinstance(answer, Iterator) else answer
 
@@ -120,16 +124,18 @@ class World:
     cancel_at: str = ""  # the state before which the caller cancels
 
     def __post_init__(self) -> None:
-        table = Table(self._mortal(self.dynamo), self.table)
-        objects = ObjectStore(self._mortal(self.s3), self.bucket)
+        table = Table(self.mortal(self.dynamo), self.table)
+        objects = ObjectStore(self.mortal(self.s3), self.bucket)
         batches, shards, files = BatchStore(table), ShardStore(table), FileStore(table)
         self.stores = Stores(batches, shards, files, objects)
         limits = PlanLimits(lines=50_000, bytes=200 * 1024 * 1024, concurrency=1)
+        self.provider_of: ProviderOf = self._open_provider
         self.planner = Planner(self.stores, self.deployments_of, self.provider_of, limits)
         self._seen: Json = {}
+        self.under_way: tuple[str, Json] = ("", {})  # the state and its function's payload
         self.machine = Machine(self._tasks(), self.stores.objects.get, self.wait, self._entered)
 
-    def _mortal(self, real: Any) -> Any:
+    def mortal(self, real: Any) -> Any:
         return Mortal(real, self.fate)
 
     def deployments_of(self, model: str, _: str | None = None) -> list[Deployment]:
@@ -143,8 +149,8 @@ class World:
             )
         ]
 
-    def provider_of(self, deployment: Deployment) -> BatchProvider:
-        return cast(BatchProvider, self._mortal(open_provider(deployment, KEY)))
+    def _open_provider(self, deployment: Deployment) -> BatchProvider:
+        return cast(BatchProvider, self.mortal(open_provider(deployment, KEY)))
 
     # ---- a life
 
@@ -231,43 +237,50 @@ class World:
     # ---- the functions
 
     def _tasks(self) -> dict[str, Callable[[Json], Json]]:
-        stores, provider_of, clock = self.stores, self.provider_of, lambda: self.now
-        return {
-            "PlanBatch": self._task(
-                lambda task: plan_batch(_batch(task), self.planner, clock, self._time_is_up())
-            ),
-            "SubmitShard": self._task(
-                lambda task: submit_shard(_shard(task), stores, provider_of, clock, LEASE_SECONDS)
-            ),
-            "PollShard": self._task(
-                lambda task: poll_shard(_shard(task), stores, provider_of, clock)
-            ),
-            "CollectShard": self._task(
-                lambda task: collect_shard(
-                    _shard(task), stores, provider_of, clock, self._time_is_up()
-                )
-            ),
-            "FinalizeBatch": self._task(
-                lambda task: finalize_batch(
-                    _batch(task), stores, provider_of, clock, self._time_is_up()
-                )
-            ),
-            "FailBatch": self._task(
-                lambda task: fail_batch(
-                    _batch(task), stores, provider_of, clock, self._time_is_up()
-                )
-            ),
+        functions = {
+            "PlanBatch": self._plan,
+            "SubmitShard": self._submit,
+            "PollShard": self._poll,
+            "CollectShard": self._collect,
+            "FinalizeBatch": self._finalize,
+            "FailBatch": self._fail,
         }
+        return {state: partial(self._invoke, state, step) for state, step in functions.items()}
 
-    def _task(self, function: Callable[[Json], StepResult]) -> Callable[[Json], Json]:
-        def run(payload: Json) -> Json:
-            self.fate.inside, self.fate.dead = True, False
-            try:
-                return function(payload).model_dump(mode="json")
-            finally:
-                self.fate.inside = False
+    def _plan(self, payload: Json) -> StepResult:
+        task = BatchTask.model_validate(payload)
+        return plan_batch(task, self.planner, self._clock, self._time_is_up())
 
-        return run
+    def _submit(self, payload: Json) -> StepResult:
+        task = ShardTask.model_validate(payload)
+        return submit_shard(task, self.stores, self.provider_of, self._clock, LEASE_SECONDS)
+
+    def _poll(self, payload: Json) -> StepResult:
+        task = ShardTask.model_validate(payload)
+        return poll_shard(task, self.stores, self.provider_of, self._clock)
+
+    def _collect(self, payload: Json) -> StepResult:
+        task, up = ShardTask.model_validate(payload), self._time_is_up()
+        return collect_shard(task, self.stores, self.provider_of, self._clock, up)
+
+    def _finalize(self, payload: Json) -> StepResult:
+        task, up = BatchTask.model_validate(payload), self._time_is_up()
+        return finalize_batch(task, self.stores, self.provider_of, self._clock, up)
+
+    def _fail(self, payload: Json) -> StepResult:
+        task, up = BatchTask.model_validate(payload), self._time_is_up()
+        return fail_batch(task, self.stores, self.provider_of, self._clock, up)
+
+    def _clock(self) -> int:
+        return self.now
+
+    def _invoke(self, state: str, step: Callable[[Json], StepResult], payload: Json) -> Json:
+        self.under_way = state, payload
+        self.fate.inside, self.fate.dead = True, False
+        try:
+            return step(payload).model_dump(mode="json")
+        finally:
+            self.fate.inside = False
 
     def _time_is_up(self) -> Callable[[], bool]:
         if not self.lines_a_run:
@@ -334,11 +347,3 @@ def _check_answer(line: Json, body: Json) -> None:
     assert answer["choices"][0]["message"]["content"].endswith(f"[sim {answers.digest(body)}]")
     assert answer["model"] == body["model"]
     assert line["nightmail"] == {"provider": "openai", "model": answers.dated(UPSTREAM_MODEL)}
-
-
-def _batch(payload: Json) -> BatchTask:
-    return BatchTask.model_validate(payload)
-
-
-def _shard(payload: Json) -> ShardTask:
-    return ShardTask.model_validate(payload)

@@ -34,7 +34,7 @@ def _abandon(shard: Shard, ending: Ending, stores: Stores, provider_of: Provider
     if shard.state in {ShardState.SUBMITTING, ShardState.SUBMITTED}:
         _cancel(shard, provider_of)
     stopped = {"state": ShardState.STOPPED, "ending": ending, "failed": shard.lines}
-    return stores.shards.save(_with_outcomes(shard.model_copy(update=stopped), stores.objects))
+    return stores.shards.release(_with_outcomes(shard.model_copy(update=stopped), stores.objects))
 
 
 def _with_outcomes(shard: Shard, objects: ObjectStore) -> Shard:

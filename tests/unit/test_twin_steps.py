@@ -1,0 +1,68 @@
+"""A function that was given up on may still run: a twin of every step, at every call that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from nightmail.batch import BatchStatus
+from nightmail.errors import GatewayError
+from nightmail.providers.base import Limits
+from nightmail.providers.openai.provider import OpenAIProvider
+from nightmail.stores import multipart
+
+from local.simulator.client import SimulatorClient
+from tests.unit.world import Fate, World, requests
+
+LINES = 4
+_MOST_CALLS = 1000
+
+
+@dataclass
+class Meeting(Fate):
+    """At a function's `kill_at`-th call `meanwhile` comes in between."""
+
+    meanwhile: Callable[[], object] = object
+
+    def call(self, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        if self.inside:
+            self.calls += 1
+            if self.calls == self.kill_at:
+                self.meanwhile()
+        return self.passed_on(function, *given, **named)
+
+
+def twin_of(world: World) -> Callable[[], None]:
+    """The same step with the same payload, in another process."""
+    other = World(world.simulator, dynamo=world.dynamo, s3=world.s3, lines_a_run=world.lines_a_run)
+
+    def run() -> None:
+        state, payload = world.under_way
+        with suppress(GatewayError):
+            other.step(state, payload.get("shard"))
+
+    return run
+
+
+@pytest.mark.parametrize("lines_a_run", [0, 2], ids=["whole", "suspended"])
+def test_a_twin_at_any_call_changes_nothing(
+    simulator: SimulatorClient, lines_a_run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "PART_BYTES", 300)
+    monkeypatch.setattr(OpenAIProvider, "limits", Limits(lines=3, bytes=10_000))
+    for number in range(1, _MOST_CALLS):
+        simulator.reset()
+        simulator.set(batch_seconds=0)
+        meeting = Meeting(kill_at=number)
+        world = World(simulator, fate=meeting, lines_a_run=lines_a_run)
+        meeting.meanwhile = twin_of(world)
+        world.create(requests(LINES))
+        assert world.run().state == "BatchEnded"
+        assert world.batch.status is BatchStatus.COMPLETED
+        assert len(world.check_promises(requests(LINES)).output) == LINES
+        assert [len(world.provider_batches(shard)) for shard in (1, 2)] == [1, 1]
+        if meeting.calls < number:
+            return
