@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 200
 
 
 def wait_until(condition: Callable[[], Any], pause_seconds: float = 0.1) -> None:

@@ -29,6 +29,6 @@ def _broken_execution(detail: dict[str, Any], context: Context) -> dict[str, obj
 
 
 def _fail(task: BatchTask, context: Context) -> StepResult:
-    log_about(task, context)
-    up = time_is_up(context)
-    return fail_batch(task, wiring.stores(), wiring.provider_of, wiring.now, up)
+    with log_about(task, context):
+        up = time_is_up(context)
+        return fail_batch(task, wiring.stores(), wiring.provider_of, wiring.now, up)

@@ -12,6 +12,6 @@ from nightmail.steps.finalize_batch import finalize_batch
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = BatchTask.model_validate(event)
-    log_about(task, context)
-    up = time_is_up(context)
-    return answer(finalize_batch(task, wiring.stores(), wiring.provider_of, wiring.now, up))
+    with log_about(task, context):
+        up = time_is_up(context)
+        return answer(finalize_batch(task, wiring.stores(), wiring.provider_of, wiring.now, up))

@@ -12,5 +12,5 @@ from nightmail.steps.plan_batch import plan_batch
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = BatchTask.model_validate(event)
-    log_about(task, context)
-    return answer(plan_batch(task, wiring.planner(), wiring.now, time_is_up(context)))
+    with log_about(task, context):
+        return answer(plan_batch(task, wiring.planner(), wiring.now, time_is_up(context)))

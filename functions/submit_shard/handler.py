@@ -12,6 +12,6 @@ from nightmail.steps.submit_shard import submit_shard
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = ShardTask.model_validate(event)
-    log_about(task, context)
-    lease = lease_seconds(context)
-    return answer(submit_shard(task, wiring.stores(), wiring.provider_of, wiring.now, lease))
+    with log_about(task, context):
+        lease = lease_seconds(context)
+        return answer(submit_shard(task, wiring.stores(), wiring.provider_of, wiring.now, lease))

@@ -21,7 +21,7 @@ def desk(cloud: RunningCloud) -> Iterator[Desk]:
 
 
 def test_before_it_is_planned_nothing_is_sent(desk: Desk) -> None:
-    desk.kill("plan_batch", times=4)
+    desk.kill("plan_batch", times=2)
     requests = desk.questions(LINES)
     batch = desk.start(requests)
 
@@ -63,7 +63,7 @@ def test_what_there_is_by_then_is_delivered(
 
 
 def test_while_its_results_are_written_it_is_too_late(desk: Desk) -> None:
-    desk.kill("finalize_batch", before("s3 PUT */files/*"), times=6)
+    desk.kill("finalize_batch", before("s3 PUT */files/*"), times=3)
     requests = desk.questions(LINES)
     batch = desk.start(requests)
     wait_until(lambda: desk.client.batches.retrieve(batch.id).status == "finalizing")

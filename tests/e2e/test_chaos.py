@@ -58,57 +58,54 @@ def at(call: tuple[str, str], kind: str, **details: Any) -> Json:
 
 
 def refusing(call: tuple[str, str], status: int, **details: Any) -> Json:
-    return at(call, "status", status=status, times=2, **details)
+    return at(call, "status", status=status, times=1, **details)
 
 
+def dropped(call: tuple[str, str], when: str) -> Json:
+    return at(call, "drop", when=when, times=1)
+
+
+CALLS = (UPLOAD, CREATE, POLL, CONTENT)
 QUEUE_FULL = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached."}
+BAD = {"code": "bad", "message": "It is bad."}
+PAGE = "<html>Welcome</html>"
 NOT_SENT = (PLAN, SUBMIT, FINALIZE, FAIL)
 NOT_RUN = (PLAN, SUBMIT, POLLING, FINALIZE, FAIL)
 
 PLACES = [
     Place("nothing"),
-    Place("upload throttled", (refusing(UPLOAD, 429, retry_after=2),)),
-    Place("create throttled", (refusing(CREATE, 429, retry_after=2),)),
-    Place("poll throttled", (refusing(POLL, 429, retry_after=2),)),
-    Place("content throttled", (refusing(CONTENT, 429, retry_after=2),)),
-    Place("upload 500", (refusing(UPLOAD, 500),)),
-    Place("create 500", (refusing(CREATE, 500),)),
-    Place("poll 502 of a proxy", (refusing(POLL, 502, body="<html>Bad gateway</html>"),)),
-    Place("content 500", (refusing(CONTENT, 500),)),
-    Place("create answered with a page", (refusing(CREATE, 200, body="<html>Welcome</html>"),)),
-    Place("upload dropped", (at(UPLOAD, "drop", when="before", times=1),)),
-    Place("create dropped", (at(CREATE, "drop", when="before", times=1),)),
-    Place("poll dropped", (at(POLL, "drop", when="before", times=2),)),
-    Place("content dropped", (at(CONTENT, "drop", when="before", times=2),)),
-    Place("upload taken, then dropped", (at(UPLOAD, "drop", when="after", times=1),)),
-    Place("create taken, then dropped", (at(CREATE, "drop", when="after", times=1),)),
-    Place("create cut in its answer", (at(CREATE, "drop", when="during", times=1),)),
-    Place("content cut in its answer", (at(CONTENT, "drop", when="during", times=2),)),
-    Place("slow everywhere", (at(("*", "*"), "slow", seconds=0.2),)),
-    Place("slow after the create", (at(CREATE, "slow", when="after", seconds=1, times=1),)),
+    Place("throttled", tuple(refusing(call, 429, retry_after=2) for call in CALLS)),
+    Place("broken", tuple(refusing(call, 500) for call in CALLS)),
+    Place("a proxy's errors", tuple(refusing(call, 502, body=PAGE) for call in CALLS)),
+    Place("a proxy's pages", (refusing(CREATE, 200, body=PAGE), refusing(POLL, 200, body=PAGE))),
+    Place("dropped before it is taken", tuple(dropped(call, "before") for call in CALLS)),
+    Place("taken, then dropped", tuple(dropped(call, "after") for call in CALLS)),
+    Place("cut in the answer", tuple(dropped(call, "during") for call in CALLS)),
+    Place("slow", (at(("*", "*"), "slow", seconds=0.2),)),
+    Place("slow answer to the create", (at(CREATE, "slow", when="after", seconds=1, times=1),)),
     Place("results truncated between lines", ({"kind": "truncated"},), answered="some"),
     Place(
         "results truncated in a line", ({"kind": "truncated", "mid_line": True},), answered="some"
     ),
-    Place("results twice", ({"kind": "duplicated", "lines": 5},)),
     Place("results missing", ({"kind": "missing", "lines": 3},), answered="some"),
     Place("errors missing", ({"kind": "missing", "lines": 1, "file": "error"},)),
-    Place("results with garbage", ({"kind": "garbage", "lines": 3},)),
-    Place("results with unknown ids", ({"kind": "unknown_ids", "lines": 3},)),
-    Place("odd status", ({"kind": "odd_status", "polls": 2},)),
-    Place("counts that lag", ({"kind": "lagging_counts", "polls": 2},)),
-    Place("output that comes late", ({"kind": "late_output", "polls": 2},)),
+    Place(
+        "results twice, strange ones and garbage",
+        tuple({"kind": kind, "lines": 5} for kind in ("duplicated", "unknown_ids", "garbage")),
+    ),
+    Place(
+        "strange looks at the batch",
+        (
+            {"kind": "odd_status", "polls": 2},
+            {"kind": "lagging_counts", "polls": 2},
+            {"kind": "late_output", "polls": 2},
+        ),
+    ),
     Place("an error file without a name", ({"kind": "empty_error_file"},)),
     Place("expired", ({"kind": "expired_batch", "after_lines": 15},), "expired", "some"),
-    Place("queue full once", ({"kind": "failed_batch", "errors": [QUEUE_FULL], "times": 1},)),
-    Place(
-        "failed batch",
-        ({"kind": "failed_batch", "errors": [{"code": "bad", "message": "It is bad."}]},),
-        "failed",
-        "none",
-        NOT_RUN,
-    ),
-    Place("vanished", ({"kind": "vanished_batch", "after_polls": 0},), "failed", "none", NOT_RUN),
+    Place("queue full", ({"kind": "failed_batch", "errors": [QUEUE_FULL], "times": 2},)),
+    Place("failed", ({"kind": "failed_batch", "errors": [BAD]},), "failed", "none", NOT_RUN),
+    Place("vanished", ({"kind": "vanished_batch"},), "failed", "none", NOT_RUN),
     Place("key refused", ({"kind": "refused_key"},), "failed", "none", NOT_SENT),
     Place("model unknown", ({"kind": "unknown_model"},), "failed", "none", NOT_RUN),
 ]
@@ -162,6 +159,13 @@ def trips(cloud: RunningCloud) -> Iterator[dict[str, Running]]:
     cloud.forget_kills()
 
 
+def times_struck(place: Place, trips: dict[str, Running], cloud: RunningCloud) -> list[int]:
+    """How often each fault of a place has struck."""
+    struck = iter(cloud.simulator.struck())
+    counts = {name: [next(struck) for _ in running.trip.faults] for name, running in trips.items()}
+    return counts[place.name]
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_every_state_is_killed_once_and_the_promises_hold(
     place: Place, trips: dict[str, Running], cloud: RunningCloud
@@ -172,6 +176,7 @@ def test_every_state_is_killed_once_and_the_promises_hold(
     assert_promises(journey, cloud.simulator)
     assert journey.end.status == place.status
     assert sorted(trip.desk.killed()) == sorted(place.states)
+    assert all(times_struck(place, trips, cloud)), "a fault had no occasion"
     answerable = LINES - len(REFUSED_LINES)
     expected = {"all": {answerable}, "none": {0}, "some": set(range(1, answerable))}
     assert len(journey.output) in expected[place.answered]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from nightmail.batch import BatchStatus
 from nightmail.providers.base import Limits
@@ -12,7 +11,6 @@ from nightmail.providers.openai.provider import OpenAIProvider
 from nightmail.shard import Ending, ShardState
 
 from local.simulator.client import SimulatorClient
-from tests.unit.conftest import ENVIRONMENT
 from tests.unit.machine import Json
 from tests.unit.world import World, as_jsonl, request, requests
 
@@ -43,14 +41,7 @@ def test_a_batch_is_answered_in_the_order_of_its_input(world: World) -> None:
 
 
 def test_a_batch_lives_the_same_life_in_aws(aws: None, simulator: SimulatorClient) -> None:
-    world = World(
-        simulator,
-        dynamo=boto3.client("dynamodb"),
-        s3=boto3.client("s3"),
-        table=ENVIRONMENT["TABLE_NAME"],
-        bucket=ENVIRONMENT["BUCKET_NAME"],
-        lines_a_run=5,
-    )
+    world = World.in_aws(simulator, lines_a_run=5)
     lines = [*requests(12), request(13, "[[fail:400]]")]
     assert finish(world, lines) == "completed"
     assert len(world.check_promises(lines).output) == 12

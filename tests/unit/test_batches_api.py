@@ -243,6 +243,16 @@ def test_hints_on_a_get_are_ignored(path: str, batches: BatchStore) -> None:
     assert ask(handler, event).status == 200
 
 
+def test_a_body_that_is_nested_too_deeply_is_refused() -> None:
+    nested = '{"x": ' + "[" * 400 + "]" * 400 + "}"
+    answer = ask(
+        handler,
+        proxy_event("POST", "/batches", body=nested, headers={"idempotency-key": "once"}),
+    )
+    assert answer.status == 400
+    assert "nested too deeply" in answer.error["message"]
+
+
 @pytest.mark.parametrize("body", [None, "", "{", "[1]", "null", b"\xff\xfe", b'{"a": "\xff"}'])
 def test_a_body_that_is_no_json_object_is_refused(body: str | bytes | None) -> None:
     refused(ask(handler, proxy_event("POST", "/batches", body=body)), None, None)
@@ -407,6 +417,7 @@ def test_the_details_name_each_shard_and_where_it_stands(
             "provider_batch_id": "theirs",
             "provider_status": "queued",
             "state": "submitted",
+            "last_refusal": None,
             "lines": 10,
             "completed": 0,
             "failed": 0,

@@ -208,3 +208,10 @@ def test_values_are_in_no_representation_and_no_log(
     with pytest.raises(ConfigError) as caught:
         keyring.credentials.resolve("os.environ/A")
     assert VALUE not in repr(content) + repr(caught.value) + str([vars(r) for r in caplog.records])
+
+
+def test_a_wrong_key_is_nobodys_while_the_config_is_broken(keyring: Keyring) -> None:
+    keyring.put({"master_key": "sk-master"})
+    keyring.config = "model_list: 5"
+    assert keyring.credentials.owner_of("sk-wrong") is None
+    assert keyring.credentials.owner_of("sk-master") == "admin"

@@ -42,6 +42,7 @@ def add_shard(
     index = [b"%d %b\n" % (line, orjson.dumps(f"c-{line}")) for line in lines]
     fields = {
         "number": number,
+        "deployment": world.deployments_of("gpt-5-mini")[0],
         "lines": len(lines),
         "index": [put(world, f"{number}/index", index)],
         "runs": [
@@ -295,7 +296,7 @@ def test_a_shard_that_somebody_goes_on_with_is_not_stopped() -> None:
     world.dynamo.query = meanwhile
     with pytest.raises(LeaseLost):
         finalize(world)
-    assert world.shards[0].state is ShardState.PLANNED
+    assert world.stores.shards.get(BATCH_ID, 1).state is ShardState.PLANNED
 
 
 def test_what_was_planned_of_a_batch_that_never_started_is_left_out() -> None:

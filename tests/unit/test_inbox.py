@@ -284,7 +284,7 @@ def test_a_key_of_a_thousand_bytes_is_taken_and_its_answers_fit(batches: BatchSt
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n\n", b"[1]", b"no json", b"\xef\xbb\xbf" + LINE, b'{"body": {}}', b"\xff"]
+    "content", [b"[1]", b"no json", b"\xef\xbb\xbf" + LINE, b'{"body": {}}', b"\xff"]
 )
 def test_an_endpoint_that_nobody_gives_leaves_an_error(
     content: bytes, objects: ObjectStore
@@ -292,6 +292,18 @@ def test_an_endpoint_that_nobody_gives_leaves_an_error(
     assert receive(drop(content)) is None
     error = refusal(objects)
     assert (error["param"], error["code"]) == ("endpoint", "missing_required_parameter")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_an_empty_file_is_told_so(content: bytes, objects: ObjectStore) -> None:
+    assert receive(drop(content)) is None
+    assert refusal(objects)["code"] == "empty_file"
+
+
+@pytest.mark.parametrize("name", ["..", "."])
+def test_an_owner_of_dots_alone_is_refused(name: str, batches: BatchStore) -> None:
+    assert receive(drop(key=f"inbox/{name}/x.jsonl")) is None
+    assert list(batches.list(name)) == []
 
 
 @pytest.mark.parametrize(

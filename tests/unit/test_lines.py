@@ -200,3 +200,18 @@ def test_messages_are_asked_of_chats_only() -> None:
 
 def test_a_stream_that_is_not_wanted_is_fine() -> None:
     assert isinstance(read(body(stream=False)), Line)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_kept"),
+    [
+        ("9223372036854775807", True),
+        ("123456789012345678901", False),
+        ('"12345678901234567890"', True),
+    ],
+)
+def test_a_number_that_would_lose_digits_is_refused(number: str, is_kept: bool) -> None:
+    body = f'{{"model": "m", "messages": [1], "seed": {number}}}'
+    text = f'{{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {body}}}'
+    found = read_line(text.encode(), 1, "/v1/chat/completions")
+    assert isinstance(found, Line) is is_kept

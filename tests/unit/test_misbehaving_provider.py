@@ -106,17 +106,18 @@ def test_a_queue_that_stays_full_until_the_window_ends_expires_the_batch(world: 
 def test_an_unclear_answer_after_a_full_queue_does_not_adopt_the_batch_that_failed(
     world: World,
 ) -> None:
-    full = {
-        "kind": "failed_batch",
-        "errors": [{"code": "token_limit_exceeded", "message": "Full."}],
-        "times": 1,
-    }
-    lost = {
-        "kind": "drop",
-        "times": 1,
-        "match": {**CREATE, "metadata": {"nightmail_attempt": "1"}},
-    }
-    assert finish(world, full, lost) == "completed"
+    errors = [{"code": "token_limit_exceeded", "message": "Full."}]
+    world.simulator.behave({"kind": "failed_batch", "errors": errors})
+    world.create(requests(LINES))
+    world.step("PlanBatch")
+    world.step("SubmitShard", 1)
+    world.simulator.until_settled()
+    assert world.step("PollShard", 1)["next"] == "submit"
+    world.simulator.behave({"kind": "drop", "times": 1, "match": CREATE})
+    assert world.step("SubmitShard", 1)["next"] == "submit"
+    assert world.step("SubmitShard", 1)["next"] == "submit"
+    assert the_shard(world).looks == 1
+    world.run()
     check_all_answered(world)
     assert [batch["status"] for batch in world.provider_batches()] == ["failed", "completed"]
 

@@ -242,23 +242,13 @@ def test_completing_something_else_under_the_same_name_is_not_taken_for_done(
     for block in blocks(1, 9):
         writer.write(block)
     cursor = writer.suspend()
-    writer.abandon()
+    boto3.client("s3").abort_multipart_upload(
+        Bucket=BUCKET, Key="a", UploadId=cursor.upload_id or ""
+    )
     objects.put("a", b"something else")
 
     with pytest.raises(NotFound):
         objects.resume(cursor).complete()
-
-
-def test_what_is_abandoned_leaves_nothing(objects: ObjectStore) -> None:
-    writer = objects.writer("a")
-    writer.abandon()
-    for block in blocks(1, 9):
-        writer.write(block)
-    writer.abandon()
-    writer.abandon()
-
-    assert list(objects.segments("")) == []
-    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
 
 
 def test_a_stopped_writer_leaves_its_tail_under_work(objects: ObjectStore) -> None:

@@ -181,6 +181,26 @@ def test_what_is_older_than_the_submission_is_not_looked_at(
     assert provider.find(prepared, TAG, since=2 * 10**9) is None
 
 
+def test_a_provider_that_lists_its_oldest_batch_first_is_read_to_the_end(
+    provider: OpenAIProvider, simulator: SimulatorClient
+) -> None:
+    entries = [
+        {"id": "batch-old", "input_file_id": "file-old", "created_at": 1},
+        {"id": "batch-older-than-us", "input_file_id": "file-other", "created_at": 2},
+        {"id": "batch-ours", "input_file_id": "file-ours", "created_at": 10**9},
+    ]
+    page = {"object": "list", "data": entries, "has_more": False}
+    simulator.behave(
+        {
+            "kind": "status",
+            "status": 200,
+            "body": json.dumps(page),
+            "match": {"method": "GET", "path": "/batches"},
+        }
+    )
+    assert provider.find("file-ours", TAG, since=10**9) == "batch-ours"
+
+
 @pytest.mark.parametrize("metadata", [None, {}])
 def test_a_provider_without_metadata_finds_a_batch_by_its_file(
     provider: OpenAIProvider, simulator: SimulatorClient, metadata: Json | None

@@ -164,6 +164,15 @@ def test_answers_of_an_earlier_batch_of_that_name_do_not_stay_behind(
     assert laid[OUTPUT] == b"new output"
 
 
+def test_a_newer_refusal_is_not_deleted_by_an_older_batch(
+    ended: Batch, objects: ObjectStore
+) -> None:
+    newer = json.dumps({"id": LATER_ID, "error": {}}).encode()
+    objects.put(REFUSAL, newer)
+    assert deliver() == []
+    assert outbox(objects) == {REFUSAL: newer}
+
+
 def test_a_late_event_of_an_earlier_batch_does_not_replace_a_newer_answer(
     ended: Batch, batches: BatchStore, objects: ObjectStore
 ) -> None:

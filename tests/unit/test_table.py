@@ -6,8 +6,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from nightmail.errors import StorageUnavailable, WriteConflict
-from nightmail.stores.table import ABSENT, PRESENT, Condition, Key, Put, Table, from_attributes
+from nightmail.stores.table import ABSENT, Condition, Key, Put, Table, from_attributes
 
+PRESENT = Condition("attribute_exists(#pk)")
 HERE = Key("OWNER#a", "THING#1")
 THERE = Key("OWNER#a", "THING#2")
 

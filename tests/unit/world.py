@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
+import boto3
 from nightmail.batch import Batch, BatchStatus
 from nightmail.batch_object import to_batch_object
 from nightmail.file import Segment, StoredFile
@@ -35,6 +36,7 @@ from nightmail.stores.table import Table
 
 from local.simulator import answers
 from local.simulator.client import SimulatorClient
+from tests.unit.conftest import ENVIRONMENT
 from tests.unit.machine import Ended, Json, Killed, Machine
 from tests.unit.memory import MemoryDynamo, MemoryS3
 from tests.unit.samples import BATCH_ID, NOW, sample_batch
@@ -151,6 +153,13 @@ class World:
 
     def _open_provider(self, deployment: Deployment) -> BatchProvider:
         return cast(BatchProvider, self.mortal(open_provider(deployment, KEY)))
+
+    @classmethod
+    def in_aws(cls, simulator: SimulatorClient, **more: Any) -> World:
+        """One whose stores lie where the functions look for them."""
+        table, bucket = ENVIRONMENT["TABLE_NAME"], ENVIRONMENT["BUCKET_NAME"]
+        dynamo, s3 = boto3.client("dynamodb"), boto3.client("s3")
+        return cls(simulator, dynamo=dynamo, s3=s3, table=table, bucket=bucket, **more)
 
     # ---- a life
 

@@ -114,6 +114,7 @@ def _shard_object(shard: Shard) -> dict[str, Any]:
         "provider_batch_id": shard.provider_batch_id,
         "provider_status": shard.provider_status,
         "state": shard.state.value,
+        "last_refusal": shard.last_refusal,
         "lines": shard.lines,
         "completed": completed,
         "failed": failed,

@@ -10,7 +10,6 @@ outbox/<owner>/<name>.status.json     the Batch object, written last
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nightmail.batch import InboxOrigin
 from nightmail.errors import InvalidRequest
-from nightmail.ids import derived_batch_id, derived_file_id
+from nightmail.ids import derived_batch_id, derived_file_id, is_owner
 
 INBOX = "inbox/"
 SIDECAR = ".json"
@@ -29,7 +28,6 @@ REFUSAL = ".error.json"
 STATUS = ".status.json"
 ANSWERS = (OUTPUT, ERRORS, REFUSAL, STATUS)
 _REQUESTS = ".jsonl"
-_OWNER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LONGEST_KEY = 1000  # bytes; S3 takes 1024, and the answers' names are a little longer
 
 
@@ -94,10 +92,10 @@ class Drop(BaseModel):
         """Raises InvalidRequest where the key is not `inbox/<owner>/<name>.jsonl`."""
         if not self.path.partition("/")[2].removesuffix(_REQUESTS):
             raise InvalidRequest("Put the file into a folder named for its owner: inbox/OWNER/.")
-        if not _OWNER.fullmatch(self.owner):
+        if not is_owner(self.owner):
             raise InvalidRequest(
                 f"'{self.owner[:64]}' is no owner. An owner's name has 1 to 64 of the characters "
-                "A-Z, a-z, 0-9, '_', '.' and '-'."
+                "A-Z, a-z, 0-9, '_', '.' and '-', not dots alone."
             )
         if not self.key.endswith(_REQUESTS):
             raise InvalidRequest("Invalid file format for Batch API. Must be .jsonl")
@@ -111,7 +109,7 @@ def answer_key(path: str, suffix: str) -> str:
     return f"outbox/{stem.decode(errors='ignore')}{suffix}"
 
 
-def refusal(message: str, param: str | None, code: str | None) -> bytes:
-    """Why nothing was run, in OpenAI's error envelope."""
+def refusal(batch_id: str, message: str, param: str | None, code: str | None) -> bytes:
+    """Why nothing was run, in OpenAI's error envelope; `id` is what the batch has or would have."""
     error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-    return orjson.dumps({"error": error})
+    return orjson.dumps({"id": batch_id, "error": error})

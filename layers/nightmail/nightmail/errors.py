@@ -3,7 +3,6 @@
 GatewayError
 ├── CallerError              the request is wrong; the caller can mend it
 │   ├── InvalidRequest       400   a field is missing or wrong
-│   ├── Unauthorized         401   no key, or a wrong one
 │   ├── NotFound             404   no such object, or another owner's
 │   ├── StatusConflict       409   the object is in another state
 │   ├── IdempotencyConflict  409   one Idempotency-Key, two different requests
@@ -55,11 +54,6 @@ class CallerError(GatewayError):
 
 class InvalidRequest(CallerError):
     pass
-
-
-class Unauthorized(CallerError):
-    http_status = 401
-    default_code = "invalid_api_key"
 
 
 class NotFound(CallerError):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 
+# Owners are part of S3 keys, where a name of dots alone means a folder.
+_OWNER = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}")
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_BYTES = 10
 
@@ -72,3 +75,8 @@ def new_part_id() -> str:
 def new_request_id() -> str:
     """`req_` and 32 hexadecimal digits, as OpenAI's `x-request-id`."""
     return f"req_{secrets.token_hex(16)}"
+
+
+def is_owner(name: str) -> bool:
+    """Whether an owner may have this name."""
+    return _OWNER.fullmatch(name) is not None

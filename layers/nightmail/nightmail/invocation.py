@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from nightmail.payloads import BatchTask, StepResult
@@ -36,13 +37,19 @@ def lease_seconds(context: Context) -> int:
     return context.get_remaining_time_in_millis() // 1000 + _AFTERLIFE_SECONDS
 
 
-def log_about(task: BatchTask, context: Context) -> None:
-    """Every line of the log from here on carries these ids."""
+@contextmanager
+def log_about(task: BatchTask, context: Context) -> Iterator[None]:
+    """Every line of the log carries these ids, also that of an error that ends the invocation."""
     logger.append_keys(
         request_id=context.aws_request_id,
         batch_id=task.batch_id,
         shard=getattr(task, "shard", None),
     )
+    try:
+        yield
+    except Exception:
+        logger.exception("step broken")
+        raise
 
 
 def answer(result: StepResult) -> dict[str, object]:

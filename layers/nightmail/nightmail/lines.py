@@ -5,6 +5,8 @@ The checks, codes and messages are OpenAI's for batch input files; a line has at
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_MODEL_CHARACTERS = 512
 # orjson reads up to 1024 levels and writes up to 254 (its documentation, "Deserialize" and "default").
 _DEEP = 250
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
 
 
 class RawLine(NamedTuple):
@@ -90,6 +93,11 @@ def is_too_deep(content: bytes, entry: Any) -> bool:
     return False
 
 
+def _has_inexact_number(content: bytes, entry: Any) -> bool:
+    """Whether `entry` has lost digits: orjson reads integers of more than 64 bits as floats."""
+    return bool(_MANY_DIGITS.search(content)) and json.loads(content) != entry
+
+
 def read_line(content: bytes | None, number: int, endpoint: str) -> Line | BatchError | None:
     """The request in a line, what is wrong with it, or None for a blank one."""
     if content is None:
@@ -102,10 +110,11 @@ def read_line(content: bytes | None, number: int, endpoint: str) -> Line | Batch
         return _not_json(number)
     if not isinstance(entry, dict):
         return _not_json(number)
-    if is_too_deep(content, entry):
-        message = f"This line is nested too deeply: up to {_DEEP} levels are read."
-        return _error(number, "invalid_json_line", None, message)
-    return _check_envelope(entry, number, endpoint) or _check_body(entry, number)
+    return (
+        _check_faithful(content, entry, number)
+        or _check_envelope(entry, number, endpoint)
+        or _check_body(entry, number)
+    )
 
 
 def _error(number: int, code: str, param: str | None, message: str) -> BatchError:
@@ -125,6 +134,17 @@ def _kind(value: Any) -> str:
     kinds = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
     kinds |= {list: "an array", dict: "an object", type(None): "null"}
     return kinds[type(value)]
+
+
+def _check_faithful(content: bytes, entry: dict[str, Any], number: int) -> BatchError | None:
+    """What was read has to be what can be sent on."""
+    if _has_inexact_number(content, entry):
+        message = "This line has a number with more digits than are kept."
+        return _error(number, "invalid_json_line", None, message)
+    if is_too_deep(content, entry):
+        message = f"This line is nested too deeply: up to {_DEEP} levels are read."
+        return _error(number, "invalid_json_line", None, message)
+    return None
 
 
 def _check_envelope(entry: dict[str, Any], number: int, endpoint: str) -> BatchError | None:

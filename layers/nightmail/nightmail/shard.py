@@ -56,7 +56,7 @@ OWED = {
     },
     Ending.FAILED: {
         "code": "provider_error",
-        "message": "The provider refused this request and gave no reason.",
+        "message": "The provider refused the whole batch; the batch's errors say why.",
     },
     Ending.LOST: {
         "code": "internal_error",
@@ -78,7 +78,6 @@ class Deployment(BaseModel):
     model: str
     api_base: str | None = None
     api_key: str | None = None
-    api_version: str | None = None
     organization: str | None = None
     timeout_seconds: float | None = None
 
@@ -97,6 +96,7 @@ class Shard(BaseModel):
     state: ShardState = ShardState.PLANNED
     fence: int = 0
     lease_until: int = 0
+    last_refusal: str | None = None  # why the latest attempt led to nothing
     attempts: int = 0  # refusals and time-outs since the last success
     looks: int = 0  # searches that found no batch after an unclear answer
     returns: int = 0  # batches that the provider gave back before it ran a line

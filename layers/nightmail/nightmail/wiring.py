@@ -135,7 +135,7 @@ def provider_of(deployment: Deployment) -> BatchProvider:
     resolve = credentials().resolve
     places = {
         name: resolve(value)
-        for name in ("api_base", "api_version", "organization")
+        for name in ("api_base", "organization")
         if (value := getattr(deployment, name))
     }
     key = resolve(deployment.api_key) if deployment.api_key else None

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from nightmail.errors import Unauthorized
-
-# The one message that API Gateway turns into its 401; every other error becomes its 500.
-_UNAUTHORIZED = "Unauthorized"
+# API Gateway wants a principal for a refusal too.
+_NOBODY = "nobody"
 
 
 class KeyOwners(Protocol):
@@ -20,24 +18,22 @@ class KeyOwners(Protocol):
 
 
 def authorize(event: dict[str, Any], keys: KeyOwners) -> dict[str, Any]:
-    """The policy for an event of type TOKEN or REQUEST. Raises Unauthorized."""
+    """The policy for an event of type TOKEN or REQUEST.
+
+    A wrong key is denied, which the template answers with 401: it is no error of the function, which
+    would alarm its operator.
+    """
     key = _bearer_key(_authorization(event))
     owner = keys.owner_of(key) if key else None
-    if owner is None:
-        raise Unauthorized(_UNAUTHORIZED)
+    statement = {
+        "Action": "execute-api:Invoke",
+        "Effect": "Allow" if owner else "Deny",
+        "Resource": _whole_stage(event["methodArn"]),
+    }
     return {
-        "principalId": owner,
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Action": "execute-api:Invoke",
-                    "Effect": "Allow",
-                    "Resource": _whole_stage(event["methodArn"]),
-                }
-            ],
-        },
-        "context": {"owner": owner},
+        "principalId": owner or _NOBODY,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": {"owner": owner} if owner else {},
     }
 
 

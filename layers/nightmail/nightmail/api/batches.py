@@ -27,6 +27,7 @@ from nightmail.parameters import integer_text
 from nightmail.shard import Shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.shards import ShardStore
+from nightmail.telemetry import logger
 
 _LONGEST_ID = 64  # ours are shorter; what sorts behind 64 characters sorts the same
 _LONGEST_KEY = 255
@@ -63,6 +64,7 @@ class Batches:
             self._create(batch)
         else:
             batch = self._create_once(batch, _checked(idempotency_key), _digest(asked), now)
+        logger.info("created", extra={"batch_id": batch.id})
         return self._object(batch)
 
     def retrieve(self, owner: str, batch_id: str) -> dict[str, Any]:
@@ -105,12 +107,17 @@ class Batches:
                 raise
 
     def _create_once(self, batch: Batch, key: str, digest: str, now: int) -> Batch:
+        failure: StorageError = WriteConflict(
+            "Another request with this key is under way; try again."
+        )
         for _ in range(_TRIES):
             memory = self._batches.remembered(batch.owner, key, now)
             if memory is None:
                 # Whether it was written, or another create with this key: the next look tells.
-                with suppress(StorageError):
+                try:
                     self._batches.create_once(batch, key, digest, now)
+                except StorageError as error:
+                    failure = error
             elif memory.request_digest == digest:
                 return self._batches.get(batch.owner, memory.batch_id)
             else:
@@ -118,7 +125,7 @@ class Batches:
                     "This Idempotency-Key was used for another request within the last 24 hours. "
                     "Use a new key for a new request."
                 )
-        raise WriteConflict("Another request with this Idempotency-Key is under way; try again.")
+        raise failure
 
     def _get(self, owner: str, batch_id: str) -> Batch:
         if len(batch_id) > _LONGEST_ID:

@@ -11,9 +11,11 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from nightmail.api.wire import error_body, error_response, internal_error_response, json_response
 from nightmail.errors import GatewayError, InvalidRequest
+from nightmail.lines import is_too_deep
 from nightmail.telemetry import logger
 
 PREFIXES = ["/openai/v1", "/v1"]
+_NAMED = ("batch_id", "file_id", "upload_id", "model_id")  # what the routes of the template name
 
 
 class Api(APIGatewayRestResolver):
@@ -49,18 +51,22 @@ class Api(APIGatewayRestResolver):
 
     def json_object(self) -> dict[str, Any]:
         """The request's body. Raises InvalidRequest where it is no JSON object."""
+        content = self.body()
         try:
-            body = orjson.loads(self.body())
+            body = orjson.loads(content)
         except ValueError as error:
             raise InvalidRequest("The body of your request is not valid JSON.") from error
         if not isinstance(body, dict):
             raise InvalidRequest("The body of your request has to be a JSON object.")
+        if is_too_deep(content, body):
+            raise InvalidRequest("The body of your request is nested too deeply.")
         return body
 
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Resolve one event of API Gateway."""
         request_id = event["requestContext"]["requestId"]
-        logger.append_keys(request_id=request_id)
+        named = event.get("pathParameters") or {}
+        logger.append_keys(request_id=request_id, **{name: named.get(name) for name in _NAMED})
         result: dict[str, Any] = self.resolve(event, context)
         result["multiValueHeaders"]["x-request-id"] = [request_id]
         return result

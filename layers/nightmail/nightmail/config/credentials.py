@@ -79,12 +79,12 @@ class Credentials:
         return value
 
     def _owner_by_config(self, key: str) -> str | None:
-        reference = self._config().master_key
+        """Nobody can have shown a key that does not exist, or that nobody can read."""
         try:
+            reference = self._config().master_key
             master = self.resolve(reference) if reference else ""
-        except CredentialMissing:
-            # Nobody can have shown a key that does not exist.
-            logger.warning("the config's master key is missing", extra={"reference": reference})
+        except (CredentialMissing, InvalidConfig) as error:
+            logger.warning("the config's master key is not known", extra={"reason": error.message})
             return None
         is_master = bool(master) and hmac.compare_digest(digest_of(master), digest_of(key))
         return ADMIN if is_master else None

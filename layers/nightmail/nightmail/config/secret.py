@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from nightmail.errors import InvalidConfig, StorageUnavailable
+from nightmail.ids import is_owner
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -29,8 +30,6 @@ ADMIN = "admin"
 FRESH_SECONDS = 60.0
 _MASTER_KEY = "master_key"
 _KEYS = "keys"
-# Owners are part of S3 keys, where a name of dots alone means a folder.
-_OWNER = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -119,7 +118,7 @@ def _owners(keys: Any) -> Iterator[tuple[str, str]]:
 
 def _digest(owner: str, value: Any) -> str | None:
     digest = (_text(value) or "").lower()
-    return digest if _OWNER.fullmatch(owner) and _SHA256.fullmatch(digest) else None
+    return digest if is_owner(owner) and _SHA256.fullmatch(digest) else None
 
 
 def _warn(message: str, values: dict[str, str | None]) -> None:

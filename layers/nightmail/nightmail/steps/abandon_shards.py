@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from nightmail.batch import Batch
 from nightmail.errors import ConfigError, ProviderError
 from nightmail.providers.base import BatchProvider, Tag
@@ -16,16 +18,14 @@ _ENDED = frozenset({ShardState.COLLECTED, ShardState.STOPPED})
 
 
 def abandon_shards(batch: Batch, stores: Stores, provider_of: ProviderOf, now: int) -> list[Shard]:
-    """All shards of a planned batch; those that nobody will go on with are stopped, here and there.
+    """All shards of the plan; a plan that died may have left more behind. Those that nobody will go on with are stopped, here and there.
 
     Raises LeaseLost where somebody does go on with one: try again.
     """
-    if not batch.shards:
-        return []
     ending = why_to_stop(batch, now) or Ending.LOST
     return [
         shard if shard.state in _ENDED else _abandon(shard, ending, stores, provider_of)
-        for shard in stores.shards.list(batch.id)
+        for shard in islice(stores.shards.list(batch.id), batch.shards)
     ]
 
 

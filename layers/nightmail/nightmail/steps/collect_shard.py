@@ -59,7 +59,7 @@ class _Collecting:
         attempts = self._shard.attempts
         in_time = overtime_seconds(self._batch, self._clock()) < _GRACE_SECONDS
         if in_time and (error.retryable or attempts < PATIENCE):
-            self._save(attempts=attempts + 1)
+            self._save(attempts=attempts + 1, last_refusal=error.message)
             retry_after_seconds = getattr(error, "retry_after_seconds", None)
             return try_again(Next.COLLECT, attempts, retry_after_seconds)
         return self._book(ending=Ending.LOST, errors=[refused_by(error)])

@@ -50,12 +50,16 @@ def _present(path: str, objects: ObjectStore) -> set[str]:
 
 
 def _is_newer(present: set[str], path: str, batch_id: str, objects: ObjectStore) -> bool:
-    """Ids sort by time."""
-    status = answer_key(path, STATUS)
-    if status not in present:
-        return False
-    delivered: str = orjson.loads(objects.get(status))["id"]
-    return delivered > batch_id
+    """Ids sort by time. A newer drop may have been refused, or have run to its end already."""
+    told = present & {answer_key(path, STATUS), answer_key(path, REFUSAL)}
+    return any(_batch_of(objects.get(key)) > batch_id for key in told)
+
+
+def _batch_of(answer: bytes) -> str:
+    """The id in an answer; what somebody else has put there is older than everything."""
+    with suppress(ValueError, KeyError, TypeError):
+        return str(orjson.loads(answer)["id"])
+    return ""
 
 
 def _results(batch: Batch, path: str, stores: Stores, now: int) -> Iterator[str]:
@@ -74,6 +78,6 @@ def _refusals(batch: Batch, path: str, objects: ObjectStore) -> Iterator[str]:
     """The first of the errors; the status has them all."""
     for first in batch.errors[:1]:
         key = answer_key(path, REFUSAL)
-        why = refusal(first.message, first.param, first.code)
+        why = refusal(batch.id, first.message, first.param, first.code)
         objects.put(key, why, "application/json")
         yield key

@@ -134,7 +134,7 @@ class _Poll:
             return self._stop(given_up, [])
         if not error.retryable and attempts >= PATIENCE:
             return self._stop(Ending.LOST, [refused_by(error)])
-        self._save(attempts=attempts + 1)
+        self._save(attempts=attempts + 1, last_refusal=error.message)
         return try_again(Next.POLL, attempts, getattr(error, "retry_after_seconds", None))
 
     def _end(self, progress: Progress, ending: Ending | None) -> StepResult:
@@ -157,6 +157,7 @@ class _Poll:
             provider_status=progress.status,
             reported_completed=completed,
             reported_failed=failed,
+            last_refusal=None,
             **changes,
         )
 

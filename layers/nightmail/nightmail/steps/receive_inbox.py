@@ -37,7 +37,7 @@ def receive_inbox(drop: Drop, stores: Stores, most_bytes: int, now: int) -> str 
         return _take(drop, stores, most_bytes, now)
     except (InvalidRequest, TooLarge) as error:
         logger.info("refused", extra={"reason": error.message})
-        why = refusal(error.message, error.param, error.code)
+        why = refusal(drop.batch_id, error.message, error.param, error.code)
         stores.objects.put(answer_key(drop.path, REFUSAL), why, "application/json")
     except (NotFound, WriteConflict):
         logger.info("changed or gone since")
@@ -90,7 +90,9 @@ def _copy(drop: Drop, stat: Stat, stores: Stores, now: int) -> None:
     try:
         stores.objects.copy(drop.key, target.key, if_match=drop.etag)
     except (NotFound, WriteConflict):
-        stores.files.delete(drop.owner, drop.file_id)
+        # A repeated notification may have been faster: then the record is its batch's.
+        if stores.batches.find(drop.owner, drop.batch_id) is None:
+            stores.files.delete(drop.owner, drop.file_id)
         raise
 
 
@@ -101,12 +103,18 @@ def _sidecar(key: str, objects: ObjectStore) -> dict[str, Any]:
         return {}
     if found[0].size > _MOST_SIDECAR_BYTES:
         raise InvalidRequest(f"The sidecar {key} is over {_MOST_SIDECAR_BYTES} bytes.")
-    return _json_object(objects.get(key), f"The sidecar {key}")
+    try:
+        return _json_object(objects.get(key), f"The sidecar {key}")
+    except NotFound:  # gone since it was listed
+        return {}
 
 
 def _first_url(chunks: Iterator[bytes]) -> Any:
+    line = _first_line(chunks)
+    if not line:
+        raise InvalidRequest("The file is empty.", code="empty_file")
     with suppress(ValueError, TypeError, KeyError):
-        return orjson.loads(_first_line(chunks))["url"]
+        return orjson.loads(line)["url"]
     raise InvalidRequest(
         "The first line has no 'url', so the endpoint is unknown. Mend the line, or give the "
         "endpoint as metadata of the object or in a sidecar.",

@@ -155,6 +155,7 @@ class _Submission:
                 provider_batch_id=provider_batch_id,
                 submitted_at=self._clock(),
                 attempts=0,
+                last_refusal=None,
             )
         except LeaseLost:
             self._cancel_where_stopped(provider, provider_batch_id)
@@ -174,7 +175,7 @@ class _Submission:
             return self._stop(Ending.FAILED, [refused_by(error)])
         if overtime_seconds(self._batch, self._clock()) >= GRACE_SECONDS:
             return self._stop(why_to_stop(self._batch, self._clock()), [])
-        self._release(attempts=attempts + 1)
+        self._release(attempts=attempts + 1, last_refusal=error.message)
         return try_again(Next.SUBMIT, attempts, getattr(error, "retry_after_seconds", None))
 
     def _stop(self, ending: Ending | None, errors: list[BatchError]) -> StepResult:

@@ -6,7 +6,6 @@ writer that stops keeps the bytes that make no part yet in an object beside its 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -100,14 +99,6 @@ class MultipartWriter:
             else:
                 self._complete_upload(self._state.upload_id)
         return Segment(key=self._state.key, size=self._state.size)
-
-    def abandon(self) -> None:
-        """Nothing of it is kept."""
-        if self._state.upload_id:
-            with suppress(NotFound), bucket_errors(self._state.key):
-                self._client.abort_multipart_upload(
-                    Bucket=self._bucket, Key=self._state.key, UploadId=self._state.upload_id
-                )
 
     def _put_whole(self) -> None:
         self._client.put_object(

@@ -44,7 +44,6 @@ class Condition:
 
 
 ABSENT = Condition("attribute_not_exists(#pk)")
-PRESENT = Condition("attribute_exists(#pk)")
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,14 @@ class OpenAIProvider:
             ) from error
 
     def find(self, prepared: str, tag: Tag, since: int) -> str | None:
+        oldest, before = since - _CLOCK_SKEW_SECONDS, 0
         for batch in self._batches():
             made_at = batch.get("created_at")
-            if isinstance(made_at, int) and made_at < since - _CLOCK_SKEW_SECONDS:
-                return None
-            if _is_ours(batch, prepared, tag):
+            if isinstance(made_at, int) and made_at < oldest:
+                if made_at < before:  # the list goes back in time: nothing newer comes
+                    return None
+                before = made_at
+            elif _is_ours(batch, prepared, tag):
                 return self._id_of(batch)
         return None
 

@@ -1,0 +1,21 @@
+"""What a function learns of its invocation: when to stop, and how long its lease has to last."""
+
+from __future__ import annotations
+
+import pytest
+from nightmail.invocation import lease_seconds, time_is_up
+
+from tests.unit.gateway import LambdaContext
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(600_000, 605), (1_999, 6), (0, 5)])
+def test_a_lease_outlives_its_function(milliseconds: int, seconds: int) -> None:
+    assert lease_seconds(LambdaContext(remaining_milliseconds=milliseconds)) == seconds
+
+
+def test_a_function_with_time_left_goes_on() -> None:
+    assert not time_is_up(LambdaContext(remaining_milliseconds=900_000))()
+
+
+def test_a_function_without_time_stops() -> None:
+    assert time_is_up(LambdaContext(remaining_milliseconds=0))()
