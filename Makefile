@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 4000
 CONFIG ?=
 ARCHITECTURE ?= arm64
+WORKERS ?= 3
 BIN = .venv/bin
 SAM = .venv-sam/bin/sam
 
@@ -17,8 +18,8 @@ local: .venv/ready ## start the local cloud in the background
 stop: .venv/ready ## end it
 	@$(BIN)/python -m local stop
 
-test: .venv/ready ## every test
-	$(BIN)/pytest
+test: .venv/ready ## every test; files side by side, for the end-to-end ones wait more than they work
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 unit: .venv/ready ## the fast ones
 	$(BIN)/pytest tests/unit

@@ -6,6 +6,7 @@ cloud runs on the interpreter and processor that are there.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import platform
@@ -68,12 +69,14 @@ def _installed(requirements: Path, cache: Path, name: str) -> Path:
     python = f"{platform.python_implementation()}{platform.python_version()}{platform.machine()}"
     digest = hashlib.sha256(requirements.read_bytes() + python.encode()).hexdigest()[:16]
     folder = cache / f"{name}-{digest}"
-    if (folder / ".compiled").exists():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    _install(requirements, folder)
-    _compile(folder)
-    (folder / ".compiled").touch()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{name}.lock").open("w") as lock:  # clouds may start side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".compiled").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _install(requirements, folder)
+            _compile(folder)
+            (folder / ".compiled").touch()
     return folder
 
 
