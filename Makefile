@@ -4,16 +4,17 @@ PORT ?= 4000
 CONFIG ?=
 ARCHITECTURE ?= arm64
 WORKERS ?= 3
+PORT_OPTION = $(if $(filter command environment,$(origin PORT)),--port $(PORT))
 BIN = .venv/bin
 SAM = .venv-sam/bin/sam
 
 .PHONY: demo test unit local stop check format build bench lock clean
 
 demo: .venv/ready ## a batch from end to end, on this machine
-	@$(BIN)/python -m local demo --port $(PORT)
+	@$(BIN)/python -m local demo $(PORT_OPTION)
 
 local: .venv/ready ## start the local cloud in the background
-	@$(BIN)/python -m local start --port $(PORT) $(if $(CONFIG),--config $(CONFIG))
+	@$(BIN)/python -m local start $(PORT_OPTION) $(if $(CONFIG),--config $(CONFIG))
 
 stop: .venv/ready ## end it
 	@$(BIN)/python -m local stop

@@ -10,6 +10,9 @@ from local import cloud
 from local.build import ROOT
 from local.demo import demo
 
+DEFAULT_PORT = 4000
+MOST_PORTS = 65_535
+
 
 def main() -> int:
     options = _options()
@@ -20,10 +23,17 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("action", choices=["start", "stop", "status", "demo"])
-    parser.add_argument("--port", type=int, default=4000, help="where the gateway answers")
+    parser.add_argument("--port", type=_port, help=f"where the gateway answers: {DEFAULT_PORT}")
     parser.add_argument("--config", type=Path, help="a config.yaml of yours")
     parser.add_argument("--state", type=Path, default=ROOT / ".local", help="where its files lie")
     return parser.parse_args()
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port <= MOST_PORTS:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to {MOST_PORTS}")
+    return port
 
 
 def _start(options: argparse.Namespace) -> int:
@@ -31,7 +41,9 @@ def _start(options: argparse.Namespace) -> int:
     if running is not None:
         return _found(running, options)
     settings = cloud.Settings(
-        state=options.state, port=options.port, config=options.config or cloud.DEFAULT_CONFIG
+        state=options.state,
+        port=options.port or DEFAULT_PORT,
+        config=options.config or cloud.DEFAULT_CONFIG,
     )
     try:
         started = cloud.start(settings)
@@ -47,7 +59,9 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _found(running: dict[str, str], options: argparse.Namespace) -> int:
-    if options.config is not None or f":{options.port}/" not in running["OPENAI_BASE_URL"]:
+    other_config = options.config and str(options.config.resolve()) != running["NIGHTMAIL_CONFIG"]
+    other_port = options.port and f":{options.port}/" not in running["OPENAI_BASE_URL"]
+    if other_config or other_port:
         print(
             f"A local cloud already runs at {running['OPENAI_BASE_URL']}. To change its config or "
             "port, end it first: make stop",
@@ -80,7 +94,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    return demo(options.state, options.port)
+    return demo(options.state, options.port or DEFAULT_PORT)
 
 
 if __name__ == "__main__":

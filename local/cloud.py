@@ -148,9 +148,7 @@ def _prepare(settings: Settings) -> _Plan:
     keys = _keys(settings.state, config.master_key(variables))
     secret = config.secret(keys, variables)
     if processes.is_taken(settings.port):
-        raise StartFailed(
-            f"Port {settings.port} is taken. Choose another one: make local PORT=4100"
-        )
+        raise StartFailed(f"Port {settings.port} is taken. Give another one with PORT=...")
     return _Plan(config, keys, secret, config.missing(variables), simulator_port)
 
 

@@ -107,10 +107,10 @@ class Desk:
 
     def killed(self) -> list[str]:
         """The functions whose processes were killed while they worked for this tenant."""
-        return self._functions(self.cloud.kills()["done"])
-
-    def still_to_kill(self) -> list[str]:
-        return self._functions(self.cloud.kills()["waiting"])
+        stack = f"{self.cloud.running.stack.name}-"
+        done = self.cloud.kills()["done"]
+        own = [order["function"] for order in done if order["event"] == self.tenant.owner]
+        return [function.removeprefix(stack) for function in own]
 
     def upload(self, content: bytes) -> str:
         """The id of a new input file."""
@@ -156,36 +156,18 @@ class Desk:
             return []
         return [json.loads(line) for line in self.client.files.content(file_id).read().splitlines()]
 
-    def _functions(self, orders: list[Json]) -> list[str]:
-        folders = {
-            self.cloud.function_name(folder): folder
-            for folder in (
-                "plan_batch",
-                "submit_shard",
-                "poll_shard",
-                "collect_shard",
-                "finalize_batch",
-                "fail_batch",
-                "start_batch",
-                "batches",
-            )
-        }
-        return [
-            folders[order["function"]] for order in orders if order["event"] == self.tenant.owner
-        ]
-
 
 @contextmanager
 def open_desks(cloud: RunningCloud, count: int) -> Iterator[list[Desk]]:
     """Desks of new tenants; what was set to go wrong is forgotten with them."""
     desks = [Desk(cloud, cloud.new_tenant()) for _ in range(count)]
     with ExitStack() as stack:
+        stack.callback(cloud.forget_kills)
+        stack.callback(cloud.simulator.release)
+        stack.callback(cloud.simulator.behave)
         for desk in desks:
             stack.enter_context(desk.client)
         yield desks
-    cloud.simulator.behave()
-    cloud.simulator.release()
-    cloud.forget_kills()
 
 
 @contextmanager

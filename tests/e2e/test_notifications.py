@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import RunningCloud
-from tests.e2e.driver import Desk, Json, open_desk, to_jsonl
+from tests.e2e.driver import Desk, Json, after, open_desk, to_jsonl
 from tests.patience import wait_until
 
 
@@ -125,7 +125,25 @@ def test_a_failed_and_a_cancelled_batch_are_told_too(desk: Desk, events: Mailbox
     wait_until(lambda: set(moves(events)) >= cancelled)
 
 
-def test_a_deleted_files_objects_are_erased(desk: Desk, cloud: RunningCloud) -> None:
+@pytest.mark.parametrize(
+    "moment",
+    ["start", "end", after("events PutEvents")],
+    ids=["at its start", "at its end", "told"],
+)
+def test_no_change_stays_untold_when_its_teller_dies(
+    desk: Desk, events: Mailbox, moment: str | Json
+) -> None:
+    desk.kill("publish_changes", moment, times=2)
+
+    desk.follow(desk.start(desk.questions(1)))
+
+    life = steps("validating", "in_progress", "finalizing", "completed")
+    wait_until(lambda: set(moves(events)) == life)
+    wait_until(lambda: desk.killed() == ["publish_changes", "publish_changes"])
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_a_deleted_files_objects_are_erased(desk: Desk, cloud: RunningCloud, kills: int) -> None:
     bucket = cloud.session.client("s3")
 
     def keys() -> list[str]:
@@ -136,6 +154,10 @@ def test_a_deleted_files_objects_are_erased(desk: Desk, cloud: RunningCloud) -> 
     kept, removed = (desk.upload(to_jsonl(desk.questions(1))) for _ in range(2))
     assert sorted(keys()) == sorted([kept, removed])
 
+    if kills:
+        desk.kill("erase_file", times=kills)
+
     desk.client.files.delete(removed)
 
     wait_until(lambda: keys() == [kept])
+    assert desk.killed() == ["erase_file"] * kills

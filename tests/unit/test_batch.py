@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from nightmail.batch import BatchStatus
+from nightmail.batch import MAX_ERRORS, BatchError, BatchStatus
 from nightmail.errors import StatusConflict
 
 from tests.unit.samples import NOW, sample_batch
@@ -64,3 +64,10 @@ def test_a_batch_is_out_of_time_from_the_second_its_window_ends() -> None:
     batch = sample_batch(expires_at=NOW)
     assert not batch.is_out_of_time(NOW - 1)
     assert batch.is_out_of_time(NOW)
+
+
+def test_a_hundred_errors_fit_into_an_item_whatever_they_say() -> None:
+    long = "🦉" * 10_000
+    errors = [BatchError(code=long, message=long, param=long, line=n) for n in range(MAX_ERRORS)]
+    batch = sample_batch(errors=errors, metadata={str(n): "🦉" * 512 for n in range(16)})
+    assert len(batch.model_dump_json().encode()) < 400 * 1024

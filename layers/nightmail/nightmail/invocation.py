@@ -42,6 +42,7 @@ def log_about(task: BatchTask, context: Context) -> Iterator[None]:
     """Every line of the log carries these ids, also that of an error that ends the invocation."""
     logger.append_keys(
         request_id=context.aws_request_id,
+        owner=task.owner,
         batch_id=task.batch_id,
         shard=getattr(task, "shard", None),
     )

@@ -79,7 +79,7 @@ class Deployment(BaseModel):
     api_base: str | None = None
     api_key: str | None = None
     organization: str | None = None
-    timeout_seconds: float | None = None
+    timeout_seconds: int | None = None
 
 
 class Shard(BaseModel):

@@ -41,9 +41,11 @@ if TYPE_CHECKING:
 _PATIENCE = BotoConfig(connect_timeout=3, read_timeout=20, retries={"mode": "standard"})
 # SigV4 because boto3 presigns with SigV2 in us-east-1 otherwise, which fails with KMS. The other two
 # make a presigned URL name the Region's own host: the global one redirects, which breaks the signature.
-_S3 = BotoConfig(
-    signature_version="s3v4",
-    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+_S3 = _PATIENCE.merge(
+    BotoConfig(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+    )
 )
 
 
@@ -114,7 +116,7 @@ def credentials() -> Credentials:
     from nightmail.config.credentials import Credentials
     from nightmail.config.secret import StackSecret
 
-    secret = StackSecret(boto3.client("secretsmanager"), settings().secret_name)
+    secret = StackSecret(boto3.client("secretsmanager", config=_PATIENCE), settings().secret_name)
     return Credentials(secret, gateway_config, os.environ)
 
 

@@ -58,7 +58,7 @@ class Batches:
         InvalidRequest, or IdempotencyConflict where the key stands for another request.
         """
         now = self._clock()
-        asked = {"model": model_hint, **body}
+        asked = {**body, "model": body.get("model") or model_hint}
         batch = parse_new_batch(asked).batch(new_batch_id(), owner, now)
         if idempotency_key is None:
             self._create(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 from nightmail.config.checks import problems_of, warnings_of
 from nightmail.config.document import ConfigDocument, LitellmParams, ModelEntry, read_document
@@ -146,13 +147,14 @@ class GatewayConfig:
             timeout_seconds=self._timeout(params),
         )
 
-    def _timeout(self, params: LitellmParams) -> float | None:
-        return (
+    def _timeout(self, params: LitellmParams) -> int | None:
+        seconds = (
             params.timeout
             or params.request_timeout
             or self.document.router_settings.timeout
             or self.document.litellm_settings.request_timeout
         )
+        return ceil(seconds) if seconds else None  # the table keeps whole numbers
 
 
 def parse_config(text: str | bytes) -> GatewayConfig:

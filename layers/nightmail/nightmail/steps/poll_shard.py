@@ -75,6 +75,7 @@ class _Poll:
         self._save(cancel_asked_at=self._now)
 
     def _take(self, progress: Progress) -> StepResult:
+        logger.info("provider batch seen", extra={"provider_status": progress.status})
         if progress.phase is Phase.RUNNING:
             return self._running(progress)
         if progress.ending is Ending.FAILED and not progress.output_ids:
@@ -109,19 +110,22 @@ class _Poll:
             return self._stop(self._unwanted, [])
         errors = self._errors_of(progress)
         if any(error.code == _QUEUE_FULL for error in errors):
-            return self._submit_again(progress)
+            return self._submit_again(progress, errors)
         is_file_lost = any(error.param in _FILE_PARAMS for error in errors)
         if is_file_lost and self._shard.returns < PATIENCE:
-            return self._submit_again(progress, provider_file_id=None)
+            return self._submit_again(progress, errors, provider_file_id=None)
         return self._stop(Ending.FAILED, errors or [_no_reason(self._shard)])
 
-    def _submit_again(self, progress: Progress, **changes: Any) -> StepResult:
+    def _submit_again(
+        self, progress: Progress, errors: Sequence[BatchError], **changes: Any
+    ) -> StepResult:
         returns = self._shard.returns
         self._save(
             state=ShardState.PLANNED,
             provider_batch_id=None,
             provider_status=progress.status,
             returns=returns + 1,
+            last_refusal=errors[0].message,
             **changes,
         )
         return try_again(Next.SUBMIT, returns + _FIRST_RETURN)
@@ -166,7 +170,9 @@ class _Poll:
         return _renumbered(errors, self._shard, self._stores.objects)
 
     def _stop(self, ending: Ending, errors: list[BatchError]) -> StepResult:
-        logger.warning("shard stopped", extra={"ending": ending, "errors": len(errors)})
+        logger.warning(
+            "shard stopped", extra={"ending": ending, "errors": [e.message for e in errors]}
+        )
         failed = self._shard.lines
         self._save(state=ShardState.STOPPED, ending=ending, errors=errors, failed=failed)
         return StepResult(next=Next.DONE)

@@ -175,11 +175,14 @@ class _Submission:
             return self._stop(Ending.FAILED, [refused_by(error)])
         if overtime_seconds(self._batch, self._clock()) >= GRACE_SECONDS:
             return self._stop(why_to_stop(self._batch, self._clock()), [])
+        logger.warning("not submitted", extra={"reason": error.message})
         self._release(attempts=attempts + 1, last_refusal=error.message)
         return try_again(Next.SUBMIT, attempts, getattr(error, "retry_after_seconds", None))
 
     def _stop(self, ending: Ending | None, errors: list[BatchError]) -> StepResult:
-        logger.warning("shard stopped", extra={"ending": ending, "errors": len(errors)})
+        logger.warning(
+            "shard stopped", extra={"ending": ending, "errors": [e.message for e in errors]}
+        )
         failed = self._shard.lines
         self._release(state=ShardState.STOPPED, ending=ending, errors=errors, failed=failed)
         return StepResult(next=Next.DONE)
