@@ -12,8 +12,9 @@ from nightmail.steps import collect_shard, collection
 from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
+from tests.unit.fate import Fate
 from tests.unit.machine import Json
-from tests.unit.world import Fate, World, requests
+from tests.unit.world import World, requests
 
 LINES = 4
 _MOST_CALLS = 1000

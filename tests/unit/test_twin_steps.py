@@ -15,7 +15,8 @@ from nightmail.providers.openai.provider import OpenAIProvider
 from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
-from tests.unit.world import Fate, World, requests
+from tests.unit.fate import Fate
+from tests.unit.world import World, requests
 
 LINES = 4
 _MOST_CALLS = 1000
