@@ -33,8 +33,8 @@ def _abandon(shard: Shard, ending: Ending, stores: Stores, provider_of: Provider
     logger.error("shard abandoned", extra={"shard": shard.number, "state": shard.state})
     if shard.state in {ShardState.SUBMITTING, ShardState.SUBMITTED}:
         _cancel(shard, provider_of)
-    stopped = {"state": ShardState.STOPPED, "ending": ending, "failed": shard.lines}
-    return stores.shards.release(_with_outcomes(shard.model_copy(update=stopped), stores.objects))
+    stopped = shard.stopped(ending, shard.errors)
+    return stores.shards.release(_with_outcomes(stopped, stores.objects))
 
 
 def _with_outcomes(shard: Shard, objects: ObjectStore) -> Shard:

@@ -173,8 +173,7 @@ class _Poll:
         logger.warning(
             "shard stopped", extra={"ending": ending, "errors": [e.message for e in errors]}
         )
-        failed = self._shard.lines
-        self._save(state=ShardState.STOPPED, ending=ending, errors=errors, failed=failed)
+        self._shard = self._stores.shards.save(self._shard.stopped(ending, errors))
         return StepResult(next=Next.DONE)
 
     def _save(self, **changes: Any) -> None:

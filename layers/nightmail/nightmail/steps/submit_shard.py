@@ -183,8 +183,7 @@ class _Submission:
         logger.warning(
             "shard stopped", extra={"ending": ending, "errors": [e.message for e in errors]}
         )
-        failed = self._shard.lines
-        self._release(state=ShardState.STOPPED, ending=ending, errors=errors, failed=failed)
+        self._shard = self._stores.shards.release(self._shard.stopped(ending, errors))
         return StepResult(next=Next.DONE)
 
     def _save(self, **changes: Any) -> None:
