@@ -17,7 +17,7 @@ from nightmail.batch import Batch, BatchStatus
 from nightmail.batch_object import to_batch_object
 from nightmail.file import Segment, StoredFile
 from nightmail.payloads import BatchTask, ShardTask, StepResult
-from nightmail.providers.base import BatchProvider
+from nightmail.providers.base import BatchProvider, ProviderOf
 from nightmail.providers.registry import open_provider
 from nightmail.shard import Deployment, Shard
 from nightmail.steps.collect_shard import collect_shard
@@ -26,7 +26,7 @@ from nightmail.steps.finalize_batch import finalize_batch
 from nightmail.steps.input_checks import PlanLimits
 from nightmail.steps.plan_batch import Planner, plan_batch
 from nightmail.steps.poll_shard import poll_shard
-from nightmail.steps.submit_shard import ProviderOf, submit_shard
+from nightmail.steps.submit_shard import submit_shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore

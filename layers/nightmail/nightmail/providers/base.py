@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 from nightmail.batch import BatchError, Usage
 from nightmail.lines import Line
 from nightmail.outcome import Outcome
-from nightmail.shard import Ending
+from nightmail.shard import Deployment, Ending
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,7 @@ class BatchProvider(Protocol):
 
     def cancel(self, provider_batch_id: str) -> None:
         """Ask it to stop; one that has ended already is no error."""
+
+
+ProviderOf = Callable[[Deployment], BatchProvider]
+"""Makes the native lane of a deployment. Raises CredentialMissing."""

@@ -6,10 +6,9 @@ from itertools import islice
 
 from nightmail.batch import Batch
 from nightmail.errors import ConfigError, ProviderError
-from nightmail.providers.base import BatchProvider, Tag
+from nightmail.providers.base import BatchProvider, ProviderOf, Tag
 from nightmail.shard import Ending, Shard, ShardState, why_to_stop
 from nightmail.steps.collection import Collector
-from nightmail.steps.submit_shard import ProviderOf
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger

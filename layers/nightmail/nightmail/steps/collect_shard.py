@@ -10,10 +10,11 @@ from typing import Any
 from nightmail.batch import Batch
 from nightmail.errors import ConfigError, NotFound, ProviderError
 from nightmail.payloads import Next, ShardTask, StepResult
+from nightmail.providers.base import ProviderOf
 from nightmail.shard import Ending, Shard, ShardState, refused_by
 from nightmail.steps.again import PATIENCE, Clock, TimeIsUp, overtime_seconds, try_again
 from nightmail.steps.collection import Collector
-from nightmail.steps.submit_shard import ROUTES, ProviderOf
+from nightmail.steps.submit_shard import ROUTES
 from nightmail.stores.stores import Stores
 
 # How long after the batch's end a provider may keep us from fetching what it has.

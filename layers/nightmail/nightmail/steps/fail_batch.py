@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from nightmail.batch import MAX_ERRORS, Batch, BatchError, BatchStatus
 from nightmail.payloads import BatchTask, Next, StepResult
+from nightmail.providers.base import ProviderOf
 from nightmail.shard import Shard
 from nightmail.steps.abandon_shards import abandon_shards
 from nightmail.steps.again import Clock, TimeIsUp
 from nightmail.steps.finalize_batch import close
 from nightmail.steps.result_files import write_result_files
-from nightmail.steps.submit_shard import ProviderOf
 from nightmail.stores.stores import Stores
 
 _UNKNOWN = BatchError(

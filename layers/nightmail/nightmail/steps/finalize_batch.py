@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from nightmail.batch import Batch, BatchStatus, Usage
 from nightmail.payloads import BatchTask, Next, StepResult
+from nightmail.providers.base import ProviderOf
 from nightmail.shard import Ending, Shard, ShardState
 from nightmail.steps.abandon_shards import abandon_shards
 from nightmail.steps.again import Clock, TimeIsUp
 from nightmail.steps.result_files import ResultFiles, write_result_files
-from nightmail.steps.submit_shard import ProviderOf
 from nightmail.stores.stores import Stores
 
 

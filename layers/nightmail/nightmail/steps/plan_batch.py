@@ -13,6 +13,7 @@ from nightmail.errors import ConfigError, NotFound, StorageUnavailable
 from nightmail.file import StoredFile
 from nightmail.lines import MAX_LINE_BYTES, RawLine, cut_lines
 from nightmail.payloads import BatchTask, Next, PlanResult
+from nightmail.providers.base import ProviderOf
 from nightmail.providers.registry import has_native_lane
 from nightmail.shard import Deployment, Shard, refused_by, why_to_stop
 from nightmail.steps.again import Clock, TimeIsUp
@@ -26,7 +27,6 @@ from nightmail.steps.input_checks import (
     refuse,
 )
 from nightmail.steps.shard_writer import Draft, ShardWriter
-from nightmail.steps.submit_shard import ProviderOf
 from nightmail.stores.stores import Stores
 
 DeploymentsOf = Callable[[str, str | None], list[Deployment]]

@@ -9,7 +9,7 @@ from nightmail.batch import MAX_ERRORS, Batch, BatchError
 from nightmail.errors import ConfigError, NotFound, ProviderError
 from nightmail.lines import cut_lines
 from nightmail.payloads import Next, ShardTask, StepResult
-from nightmail.providers.base import BatchProvider, Phase, Progress
+from nightmail.providers.base import BatchProvider, Phase, Progress, ProviderOf
 from nightmail.shard import Ending, Shard, ShardState, refused_by, why_to_stop
 from nightmail.steps.again import (
     GRACE_SECONDS,
@@ -19,7 +19,7 @@ from nightmail.steps.again import (
     poll_again,
     try_again,
 )
-from nightmail.steps.submit_shard import ROUTES, ProviderOf
+from nightmail.steps.submit_shard import ROUTES
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger

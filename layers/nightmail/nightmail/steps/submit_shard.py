@@ -7,7 +7,6 @@ them, is it submitted again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,8 +23,8 @@ from nightmail.errors import (
     StorageError,
 )
 from nightmail.payloads import Next, ShardTask, StepResult
-from nightmail.providers.base import BatchProvider, Tag
-from nightmail.shard import Deployment, Ending, Shard, ShardState, refused_by, why_to_stop
+from nightmail.providers.base import BatchProvider, ProviderOf, Tag
+from nightmail.shard import Ending, Shard, ShardState, refused_by, why_to_stop
 from nightmail.steps.again import (
     GRACE_SECONDS,
     PATIENCE,
@@ -47,8 +46,6 @@ ROUTES = {
     ShardState.COLLECTED: Next.DONE,
     ShardState.STOPPED: Next.DONE,
 }
-
-ProviderOf = Callable[[Deployment], BatchProvider]
 
 
 def submit_shard(
