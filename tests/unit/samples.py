@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nightmail.batch import Batch
-from nightmail.shard import Deployment, Shard
+from nightmail.deployment import Deployment
+from nightmail.shard import Shard
 
 NOW = 1_795_226_400
 BATCH_ID = "batch_" + "0" * 31 + "1"

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.batch import Usage
+from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, ProviderNotFound, ProviderUnavailable
 from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome, number_of
 from nightmail.providers.base import BatchProvider, Cursor, Limits, Result
-from nightmail.shard import Deployment, Ending, Shard, ShardState
+from nightmail.shard import Ending, Shard, ShardState
 from nightmail.steps import collection
 
 from local.simulator.client import SimulatorClient

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from nightmail.deployment import Deployment
 from nightmail.errors import (
     ProviderNotFound,
     ProviderRejected,
@@ -20,7 +21,7 @@ from nightmail.outcome import Kind
 from nightmail.providers.base import Cursor, Result, Tag
 from nightmail.providers.openai import provider as openai_provider
 from nightmail.providers.openai.provider import OpenAIProvider, open_client
-from nightmail.shard import Deployment, Ending
+from nightmail.shard import Ending
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from nightmail.batch import Usage
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.providers.base import Phase
-from nightmail.providers.openai.convert import to_outcome, to_progress, to_usage
+from nightmail.providers.openai.convert import to_outcome, to_progress
 from nightmail.shard import Ending
+from nightmail.usage import usage_of
 
 from tests.unit.machine import Json
 
@@ -161,9 +162,9 @@ def test_usage_is_read_in_the_words_of_both_apis() -> None:
         "output_tokens_details": {"reasoning_tokens": 3},
     }
     expected = Usage(input_tokens=9, cached_tokens=2, output_tokens=4, reasoning_tokens=3)
-    assert to_usage({"usage": chat}) == to_usage({"usage": responses}) == expected
+    assert usage_of({"usage": chat}) == usage_of({"usage": responses}) == expected
 
 
 @given(JSON)
 def test_no_usage_breaks_the_reader(usage: Any) -> None:
-    to_usage({"usage": usage})
+    usage_of({"usage": usage})

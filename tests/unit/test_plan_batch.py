@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.batch import BatchStatus
+from nightmail.deployment import Deployment
 from nightmail.errors import (
     ConfigError,
     CredentialMissing,
@@ -22,7 +23,6 @@ from nightmail.errors import (
 from nightmail.lines import MAX_LINE_BYTES
 from nightmail.providers.base import Limits
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.shard import Deployment
 from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient

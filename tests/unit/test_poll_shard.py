@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, StorageUnavailable
-from nightmail.shard import Deployment, Ending, Shard, ShardState
+from nightmail.shard import Ending, Shard, ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, StorageUnavailable
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.shard import Deployment, Ending, Shard, ShardState
+from nightmail.shard import Ending, Shard, ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json, Killed

@@ -15,11 +15,12 @@ from typing import Any, cast
 import boto3
 from nightmail.batch import Batch, BatchStatus
 from nightmail.batch_object import to_batch_object
+from nightmail.deployment import Deployment
 from nightmail.file import Segment, StoredFile
 from nightmail.payloads import BatchTask, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, ProviderOf
 from nightmail.providers.registry import open_provider
-from nightmail.shard import Deployment, Shard
+from nightmail.shard import Shard
 from nightmail.steps.collect_shard import collect_shard
 from nightmail.steps.fail_batch import fail_batch
 from nightmail.steps.finalize_batch import finalize_batch

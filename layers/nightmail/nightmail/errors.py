@@ -13,10 +13,11 @@ GatewayError
 ├── ProviderError            502   what a provider answered
 │   ├── ProviderThrottled          429: wait and try again           (retryable)
 │   ├── ProviderUnavailable        it did not answer, or a 5xx       (retryable)
+│   ├── ProviderTimedOut     504   it did not answer in time         (retryable)
 │   ├── ProviderQueueFull          too many enqueued tokens          (retryable)
 │   ├── ProviderUnclear            it may or may not have accepted
 │   ├── ProviderNotFound           it does not know the id
-│   ├── ProviderRejected           it refused the key, model or file
+│   ├── ProviderRejected           it refused the key, model, file or request
 │   └── ProviderGarbled            an answer that is not its protocol
 └── StorageError             503   our own stores
     ├── StorageUnavailable         throttled or away                 (retryable)
@@ -35,8 +36,8 @@ from typing import ClassVar
 class GatewayError(Exception):
     """The root. `message` may be shown to a caller: no internals and no secrets in it."""
 
-    http_status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
+    http_status: int = 500
+    type: str = "server_error"
     retryable: ClassVar[bool] = False
     default_code: ClassVar[str | None] = None
 
@@ -116,6 +117,12 @@ class ProviderThrottled(ProviderError):
 class ProviderUnavailable(ProviderError):
     retryable = True
     default_code = "provider_unavailable"
+
+
+class ProviderTimedOut(ProviderError):
+    http_status = 504
+    retryable = True
+    default_code = "provider_timed_out"
 
 
 class ProviderQueueFull(ProviderError):

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from nightmail.batch import Batch, BatchError, BatchStatus, Usage
+from nightmail.deployment import Deployment
 from nightmail.errors import GatewayError
 from nightmail.file import Segment
 
@@ -64,23 +65,6 @@ OWED = {
         "message": "The gateway could not get an answer to this request.",
     },
 }
-
-
-class Deployment(BaseModel):
-    """Who answers: one entry of `model_list`, as the batch keeps it for all its life.
-
-    `api_key` is a reference (`os.environ/NAME`), never a key.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    provider: str
-    model: str
-    api_base: str | None = None
-    api_key: str | None = None
-    organization: str | None = None
-    timeout_seconds: int | None = None
 
 
 class Shard(BaseModel):

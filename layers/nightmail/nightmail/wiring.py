@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config as BotoConfig
 
 from nightmail.config.settings import Settings
-from nightmail.shard import Deployment
+from nightmail.deployment import Deployment
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.events import EventBus
 from nightmail.stores.executions import Executions

@@ -12,8 +12,8 @@ from nightmail.config.document import ConfigDocument, LitellmParams, ModelEntry,
 from nightmail.config.model_names import STAR, fill_stars, match_pattern, split_model
 from nightmail.config.references import is_reference, name_of, reference_to, written_key
 from nightmail.config.yaml_text import read_yaml
+from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound
-from nightmail.shard import Deployment
 
 ANY = "any"  # the provider of a `*` that names none
 _LONGEST_NAME = 256

@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from nightmail.batch import BatchError, Usage
+from nightmail.deployment import Deployment
 from nightmail.lines import Line
 from nightmail.outcome import Outcome
-from nightmail.shard import Deployment, Ending
+from nightmail.shard import Ending
 
 
 @dataclass(frozen=True)

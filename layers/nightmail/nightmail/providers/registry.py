@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nightmail.deployment import Deployment
 from nightmail.providers.base import BatchProvider
 from nightmail.providers.openai.provider import OpenAIProvider, open_client
-from nightmail.shard import Deployment
 
 NATIVE = frozenset({"openai"})
 

@@ -11,10 +11,10 @@ import orjson
 from pydantic import BaseModel, Field
 
 from nightmail.batch import MAX_ERRORS, BatchError
+from nightmail.deployment import Deployment
 from nightmail.errors import NotFound, StorageUnavailable
 from nightmail.file import FileStatus, StoredFile
 from nightmail.lines import Line, cut_lines, read_line
-from nightmail.shard import Deployment
 from nightmail.steps.duplicates import CustomIds
 
 

@@ -9,13 +9,14 @@ import orjson
 from pydantic import BaseModel, Field
 
 from nightmail.batch import Batch, BatchError, BatchStatus, RequestCounts
+from nightmail.deployment import Deployment
 from nightmail.errors import ConfigError, NotFound, StorageUnavailable
 from nightmail.file import StoredFile
 from nightmail.lines import MAX_LINE_BYTES, RawLine, cut_lines
 from nightmail.payloads import BatchTask, Next, PlanResult
 from nightmail.providers.base import ProviderOf
 from nightmail.providers.registry import has_native_lane
-from nightmail.shard import Deployment, Shard, refused_by, why_to_stop
+from nightmail.shard import Shard, refused_by, why_to_stop
 from nightmail.steps.again import Clock, TimeIsUp
 from nightmail.steps.duplicates import CustomIds
 from nightmail.steps.input_checks import (

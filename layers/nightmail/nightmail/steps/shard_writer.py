@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import orjson
 from pydantic import BaseModel
 
+from nightmail.deployment import Deployment
 from nightmail.lines import Line
 from nightmail.providers.base import BatchProvider
-from nightmail.shard import Deployment, Shard
+from nightmail.shard import Shard
 from nightmail.stores.multipart import MultipartWriter, Suspended
 from nightmail.stores.objects import ObjectStore
 

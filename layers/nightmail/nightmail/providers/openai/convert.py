@@ -13,6 +13,7 @@ from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import Phase, Progress
 from nightmail.providers.http import without_secrets
 from nightmail.shard import Ending
+from nightmail.usage import usage_of
 
 ENDINGS = {
     "completed": Ending.COMPLETED,
@@ -74,20 +75,7 @@ def to_outcome(content: bytes, provider: str, public_model: str) -> tuple[Outcom
         return _failed(number, entry), Usage()
     details = {"provider": provider, "model": body.get("model")}
     renamed = {**response, "body": {**body, "model": public_model}}
-    return Outcome(number, Kind.ANSWERED, response=renamed, details=details), to_usage(body)
-
-
-def to_usage(body: dict[str, Any]) -> Usage:
-    """Tokens of an answer, in chat's words or those of the Responses API."""
-    usage = _mapping(body.get("usage"))
-    read = _mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
-    written = _mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
-    return Usage(
-        input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-        cached_tokens=_count(read.get("cached_tokens")),
-        output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
-        reasoning_tokens=_count(written.get("reasoning_tokens")),
-    )
+    return Outcome(number, Kind.ANSWERED, response=renamed, details=details), usage_of(body)
 
 
 def _number(entry: dict[str, Any]) -> int | None:

@@ -10,12 +10,12 @@ from uuid import uuid4
 import httpx
 
 from nightmail.batch import Usage
+from nightmail.deployment import Deployment
 from nightmail.errors import ProviderGarbled, ProviderUnavailable, ProviderUnclear
 from nightmail.lines import Line, cut_lines
 from nightmail.providers.base import Cursor, Limits, Progress, Result, Tag
 from nightmail.providers.http import json_object, raise_for_status, transport_errors
 from nightmail.providers.openai.convert import to_line, to_outcome, to_progress
-from nightmail.shard import Deployment
 
 _BASE = "https://api.openai.com/v1"
 _PAGE = 100

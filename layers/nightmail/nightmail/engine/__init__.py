@@ -1,0 +1,1 @@
+"""The fan-out engine: many calls in flight over one pooled client."""

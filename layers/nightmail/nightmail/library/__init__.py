@@ -1,0 +1,1 @@
+"""The Python library: the functions that people have in their code."""
