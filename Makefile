@@ -8,7 +8,7 @@ PORT_OPTION = $(if $(filter command environment,$(origin PORT)),--port $(PORT))
 BIN = .venv/bin
 SAM = .venv-sam/bin/sam
 
-.PHONY: demo test unit local stop check format build bench lock clean
+.PHONY: demo test unit local stop check format build bench mutate lock clean
 
 demo: .venv/ready ## a batch from end to end, on this machine
 	@$(BIN)/python -m local demo $(PORT_OPTION)
@@ -45,6 +45,9 @@ build: .venv-sam/ready ## what `sam deploy` ships, in .aws-sam/
 
 bench: .venv/ready ## figures, printed
 	$(BIN)/python -m bench
+
+mutate: .venv/ready ## break the converters in small ways, to see that tests notice
+	PYTHONPATH=. $(BIN)/python -m tests.mutation
 
 lock: .venv/ready ## choose new versions
 	@for name in layers/nightmail/requirements requirements/runtime requirements/sam requirements/dev; do \

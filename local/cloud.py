@@ -24,7 +24,7 @@ import httpx
 from local import emulator, processes
 from local.build import ROOT, BuildFailed
 from local.deploy import DeployFailed, Stack, deploy
-from local.provider_config import ConfigRefused, Keys, ProviderConfig
+from local.provider_config import ConfigRefused, Keys, ProviderConfig, simulated_bases
 
 DEFAULT_CONFIG = Path(__file__).parent / "config.yaml"
 CONFIG_KEY = "config/config.yaml"
@@ -142,7 +142,7 @@ def _prepare(settings: Settings) -> _Plan:
     simulator_port = processes.free_port()
     variables = {
         **settings.variables,
-        "NIGHTMAIL_SIMULATOR_URL": f"http://127.0.0.1:{simulator_port}/v1",
+        **simulated_bases(f"http://127.0.0.1:{simulator_port}"),
         "NIGHTMAIL_SIMULATOR_KEY": SIMULATOR_KEY,
     }
     keys = _keys(settings.state, config.master_key(variables))

@@ -12,6 +12,8 @@ from nightmail.config.gateway import GatewayConfig, parse_config, referenced_nam
 from nightmail.config.references import is_reference, name_of
 from nightmail.errors import InvalidConfig
 
+from local.simulator.addresses import PROVIDERS, base_of
+
 
 class ConfigRefused(Exception):
     """The config cannot be used; the text says where and why."""
@@ -23,6 +25,15 @@ class Keys:
 
     master: str
     second: str
+
+
+def simulated_bases(url: str) -> dict[str, str]:
+    """What a config calls the providers that the simulator at this URL is, and their base URLs.
+
+    `NIGHTMAIL_SIMULATOR_URL` is OpenAI's, `NIGHTMAIL_SIMULATOR_COHERE_URL` Cohere's.
+    """
+    bases = {f"NIGHTMAIL_SIMULATOR_{name.upper()}_URL": base_of(url, name) for name in PROVIDERS}
+    return bases | {"NIGHTMAIL_SIMULATOR_URL": base_of(url, "openai")}
 
 
 @dataclass(frozen=True)

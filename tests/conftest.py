@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import httpx
@@ -43,3 +44,15 @@ def _http(_running_simulator: SimulatorClient) -> Iterator[httpx.Client]:
 def provider(simulator: SimulatorClient, _http: httpx.Client) -> Provider:
     """The simulator's provider side, through a plain HTTP client with a key."""
     return Provider(simulator, _http)
+
+
+@pytest.fixture
+def provider_keys(simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch) -> SimulatorClient:
+    """An environment with providers' keys, new ones for each test; the simulator is all providers."""
+    for provider in ("openai", "anthropic", "cohere"):
+        stem = provider.upper()
+        monkeypatch.setenv(f"{stem}_API_KEY", f"sk-{provider}-{secrets.token_hex(8)}")
+        monkeypatch.setenv(f"{stem}_API_BASE", simulator.base_of(provider))
+    for name in ("NIGHTMAIL_BASE_URL", "NIGHTMAIL_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return simulator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import httpx
@@ -26,6 +27,18 @@ def line(number: int, body: Json | None = None, **more: Any) -> Json:
 
 def as_jsonl(lines: list[Json]) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
+
+
+def tool(name: str = "get_weather", **properties: Json) -> Json:
+    """A function that an OpenAI-compatible model may call."""
+    parameters = {"type": "object", "properties": properties or {"city": {"type": "string"}}}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def events_of(stream: str) -> list[Json]:
+    """The data of a stream's events; the marker of its end is left out."""
+    data = re.findall(r"^data: (.*)$", stream, re.MULTILINE)
+    return [json.loads(one) for one in data if one != "[DONE]"]
 
 
 def error_of(answer: httpx.Response) -> Json:

@@ -34,12 +34,16 @@ ARN_PARTS = {LAMBDA: "lambda:@:function", MACHINE: "states:@:stateMachine"}
 
 @dataclass(frozen=True)
 class Route:
-    """One method of the API: its path as API Gateway writes it, and the function's logical id."""
+    """One method of the API: its path as API Gateway writes it, and the function's logical id.
+
+    `streams` says that the function writes its answer as a stream.
+    """
 
     method: str
     path: str
     function: str
     needs_key: bool
+    streams: bool
 
 
 @cache
@@ -96,7 +100,8 @@ def routes() -> Iterator[Route]:
             if event["Type"] == "Api":
                 given = event["Properties"]
                 needs_key = given.get("Auth", {}).get("Authorizer") != "NONE"
-                yield Route(given["Method"], given["Path"], function, needs_key)
+                streams = given.get("ResponseTransferMode") == "RESPONSE_STREAM"
+                yield Route(given["Method"], given["Path"], function, needs_key, streams)
 
 
 def resolved(value: Any) -> Any:

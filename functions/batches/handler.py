@@ -14,7 +14,7 @@ app = Api()
 
 
 def _batches() -> Batches:
-    return Batches(wiring.batches(), wiring.shards(), wiring.now)
+    return Batches(wiring.batches(), wiring.parts(), wiring.now)
 
 
 @app.post("/batches")

@@ -16,9 +16,7 @@ app = Api()
 
 @app.get(PATH)
 def retrieve_document() -> Response[str]:
-    # With the stage, or with what a domain of one's own is mapped to.
-    asked = str(app.current_event.request_context.path)
-    return json_response(api_document(asked.removesuffix(PATH) or "/"))
+    return json_response(api_document(app.base(PATH) or "/"))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

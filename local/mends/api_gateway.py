@@ -1,8 +1,10 @@
 """API Gateway keeps what the template says, and refuses what AWS refuses.
 
 From the API's OpenAPI body ministack reads paths and authorizers only; a broken function's error
-text reaches the caller; nothing is too big or too slow. Here binary media types, gateway responses
-and time-outs of the body count, and API Gateway's own refusals are told by gateway responses.
+text reaches the caller; nothing is too big or too slow, and nothing is streamed. Here binary media
+types, gateway responses and time-outs of the body count, API Gateway's own refusals are told by
+gateway responses, and a function behind response streaming has to write such a stream (it arrives in
+one piece).
 
 Replaces: services.apigateway_v1.handle_execute, _import_rest_api, _import_operation,
 _build_lambda_event_v1, _invoke_lambda_proxy_v1, _lambda_proxy_response, _gateway_error_response,
@@ -22,11 +24,13 @@ from typing import Any
 from ministack.services import apigateway_v1 as gateway
 
 from local.mends.lambda_limits import REQUEST_LIMIT, event_size
+from local.mends.response_stream import as_buffered, is_streamed, read_stream
 
 DEFAULT_TIMEOUT_MILLIS = 29_000
 PROXY_ANSWER = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
 _line: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("line", default=("", ""))
+_streams: contextvars.ContextVar[bool] = contextvars.ContextVar("streams", default=False)
 
 _handle_execute = gateway.handle_execute
 _import_rest_api = gateway._import_rest_api
@@ -85,6 +89,8 @@ def _event(*args: Any, **kwargs: Any) -> dict[str, Any]:
 
 async def _invoke(integration: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
     seconds = int(integration.get("timeoutInMillis") or DEFAULT_TIMEOUT_MILLIS) / 1000
+    _streams.set(is_streamed(integration))
+    integration = as_buffered(integration) if _streams.get() else integration
     call = asyncio.create_task(_invoke_proxy(integration, *args, **kwargs))
     await asyncio.wait({call}, timeout=seconds)
     if not call.done():
@@ -101,7 +107,7 @@ def _proxy_answer(result: dict[str, Any]) -> tuple[dict[str, Any], None]:
     """A function's answer, if it is one that API Gateway takes."""
     if result.get("throttle"):
         raise RefusedByGateway("DEFAULT_5XX", "Internal server error")
-    answer = result.get("body")
+    answer = read_stream(result.get("body")) if _streams.get() else result.get("body")
     if result.get("error") or not _is_proxy_answer(answer):
         refusal = RefusedByGateway("DEFAULT_5XX", "Internal server error")
         refusal.error.status = BAD_GATEWAY

@@ -1,6 +1,9 @@
-"""A provider that costs nothing: an OpenAI-compatible upstream for tests and for a laptop.
+"""Providers that cost nothing, for tests and for a laptop.
 
-It keeps files, runs batches and answers chat, completions, responses, embeddings and moderations.
-Every answer is a function of its request (see `answers`), every call is logged, and a control
-endpoint makes it misbehave (see `faults`). It imports nothing of Nightmail.
+One process is all of them, each under a prefix of its own (see `addresses`): OpenAI with files and
+batches, chat, completions, responses, embeddings and moderations, and those that speak its protocol;
+Anthropic's messages; Cohere's chat and embeddings. Requests are held against what each provider
+documents (`openai_checks`, `anthropic.checks`, `cohere.checks`). Every answer is a function of its
+request (see `speech`), every call is logged, and a control endpoint makes it misbehave (see `faults`).
+It imports nothing of Nightmail.
 """

@@ -1,30 +1,35 @@
-"""What a model says: every answer is a function of its request.
+"""OpenAI's answers. Each one is a function of its request.
 
 The text of an answer ends in a tag, `[sim 0123456789abcdef]`, with the digest of the request's
 body. So an answer that was swapped, kept from an earlier run or canned does not fit its request.
-A prompt can steer its own answer: `[[fail:429]]` in its last text makes it fail with that status,
-`[[fail:500:2]]` the first two times it is executed only, and `[[long:300]]` gives 300 words.
+A prompt can steer its own answer: see `markers`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from local.simulator import embeddings, phrases, structured
-from local.simulator.errors import ApiError, failure, invalid_type, missing_parameter, out_of_range
+from local.simulator import embeddings
+from local.simulator.errors import ApiError, failure
+from local.simulator.markers import How, Markers
+from local.simulator.openai_checks import check
 from local.simulator.prompts import count_words, last_text, prompt_texts, texts
+from local.simulator.speech import EFFORTS, Asked, Said, Tool, ToolCall, speak
 
 Body = dict[str, Any]
 
 FORM_FIELDS = frozenset({"model", "stream", "stream_options", "encoding_format"})
-_FAIL = re.compile(r"\[\[fail:(\d{3})(?::(\d+))?\]\]")
-_LONG = re.compile(r"\[\[long:(\d+)\]\]")
+_FINISH_REASONS = {
+    "length": "length",
+    "tools": "tool_calls",
+    "filter": "content_filter",
+}
+_NO_SCHEMA: Body = {"type": "object", "properties": {}}
 
 
 def digest(body: Body) -> str:
@@ -50,104 +55,158 @@ def answer(endpoint: str, body: Body, attempt: int = 1) -> Body:
     `attempt` counts how often this request was executed, from 1. Raises ApiError where the
     request is wrong, or asks for a failure.
     """
-    _check(endpoint, body)
-    if failing := _FAIL.search(last_text(body)):
-        status, times = int(failing[1]), failing[2]
-        if times is None or attempt <= int(times):
-            raise failure(status)
-    return _ANSWERS[endpoint](body)
-
-
-def _check(endpoint: str, body: Body) -> None:
-    if endpoint not in _ANSWERS:
+    path = endpoint.removeprefix("/v1")
+    if path not in ANSWERS:
         raise ApiError(404, f"This simulator does not answer {endpoint}.")
-    field = _REQUIRED[endpoint]
-    for name in ("model", field):
-        if body.get(name) is None and (name, endpoint) != ("model", "/v1/moderations"):
-            raise missing_parameter(name)
-    if body[field] in ("", []):
-        message = f"Invalid '{field}': empty. Expected at least one."
-        raise ApiError(400, message, code="invalid_value", param=field)
-    _check_types(body)
+    check(path, body)
+    if status := Markers(last_text(body)).failure(attempt):
+        raise failure(status)
+    return ANSWERS[path](body, None)
 
 
-def _check_types(body: Body) -> None:
-    for name, value in body.items():
-        expected, types = _TYPES.get(name, ("anything", object))
-        if value is not None and not isinstance(value, types):
-            raise invalid_type(name, expected, value)
-        if isinstance(value, int) and (expected, types) == _COUNT and value < 1:
-            raise out_of_range(name, 1, _MOST)
-
-
-def _chat(body: Body) -> Body:
-    written, finish_reason = _text(body)
-    others = range(2, (body.get("n") or 1) + 1)
-    contents = [written, *(f"{number}. {written}" for number in others)]
+def chat(body: Body, withheld: How | None, *, shows_thinking: bool = False) -> Body:
+    """`shows_thinking` gives the reasoning in words too, which OpenAI itself does not."""
+    asked = _asked(body)
+    said = speak(asked, withheld)
+    count = body.get("n") or 1
     return {
-        "id": f"chatcmpl-{digest(body)}",
+        "id": f"chatcmpl-{asked.digest}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": dated(body["model"]),
-        "choices": [
-            _choice(index, content, finish_reason) for index, content in enumerate(contents)
-        ],
-        "usage": _chat_usage(body, contents),
+        "choices": [_choice(index, said, asked, shows_thinking) for index in range(count)],
+        "usage": _usage(said, count),
         "service_tier": "default",
         "system_fingerprint": None,
     }
 
 
-def _choice(index: int, content: str, finish_reason: str) -> Body:
-    message: Body = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+def _asked(body: Body) -> Asked:
+    choice = body.get("tool_choice")
+    form = body.get("response_format") or {}
+    wanted = form.get("json_schema") or {}
+    limits = (
+        body.get(name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")
+    )
+    stops = body.get("stop") or []
+    reasoning = body.get("reasoning")
+    effort = body.get("reasoning_effort") or (
+        reasoning.get("effort") if isinstance(reasoning, dict) else None
+    )
+    named = (
+        choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else None
+    )
+    return Asked(
+        digest=digest(body),
+        texts=prompt_texts(body),
+        tools=[_tool(tool["function"]) for tool in body.get("tools") or [] if "function" in tool],
+        choice=named or {"none": False, "required": True}.get(str(choice)),
+        parallel=body.get("parallel_tool_calls") is not False,
+        schema=wanted.get("schema") or {} if form.get("type", "text") != "text" else None,
+        limit=next((limit for limit in limits if isinstance(limit, int)), None),
+        stops=[stops] if isinstance(stops, str) else stops,
+        thinking=EFFORTS.get(effort or "none", 0),
+    )
+
+
+def _tool(function: Body) -> Tool:
+    return Tool(function["name"], function.get("parameters") or _NO_SCHEMA)
+
+
+def _choice(index: int, said: Said, asked: Asked, shows_thinking: bool) -> Body:  # noqa: FBT001
+    is_refusal = said.end == "refusal"
+    text = f"{index + 1}. {said.text}" if index and said.text else said.text
+    message: Body = {
+        "role": "assistant",
+        "content": None if is_refusal or said.calls else text,
+        "refusal": said.text if is_refusal else None,
+        "annotations": [],
+    }
+    if shows_thinking and said.thinking:
+        message["reasoning_content"] = " ".join(said.thinking)
+    if said.calls:
+        message["tool_calls"] = [_tool_call(call, index, asked) for call in said.calls]
+    finish_reason = _FINISH_REASONS.get(said.end, "stop")
     return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason}
 
 
-def _completion(body: Body) -> Body:
-    written, finish_reason = _text(body)
-    choice = {"text": written, "index": 0, "logprobs": None, "finish_reason": finish_reason}
+def _tool_call(call: ToolCall, index: int, asked: Asked) -> Body:
+    function = {"name": call.name, "arguments": call.as_text}
+    return {
+        "id": f"call_{asked.digest}_{index}_{call.number}",
+        "type": "function",
+        "function": function,
+    }
+
+
+def _usage(said: Said, count: int) -> Body:
+    """OpenAI counts what came from a cache among the prompt's tokens, and reasoning as written."""
+    numbers = count - 1 if said.text else 0
+    read = said.read + said.cached + said.written
+    wrote = (said.wrote + len(said.thinking)) * count + numbers
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": wrote,
+        "total_tokens": read + wrote,
+        "prompt_tokens_details": {"cached_tokens": said.cached, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": len(said.thinking) * count,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _completion(body: Body, withheld: How | None) -> Body:
+    said = speak(_asked(body), withheld)
+    finish_reason = _FINISH_REASONS.get(said.end, "stop")
     return {
         "id": f"cmpl-{digest(body)}",
         "object": "text_completion",
         "created": int(time.time()),
         "model": dated(body["model"]),
-        "choices": [choice],
-        "usage": _chat_usage(body, [written]),
+        "choices": [
+            {"text": said.text, "index": 0, "logprobs": None, "finish_reason": finish_reason}
+        ],
+        "usage": _usage(said, 1),
     }
 
 
-def _response(body: Body) -> Body:
-    written, _ = _text(body)
-    read, wrote = count_words(prompt_texts(body)), count_words([written])
-    content = {"type": "output_text", "text": written, "annotations": []}
+def _response(body: Body, withheld: How | None) -> Body:
+    said = speak(_asked(body), withheld)
+    usage = _usage(said, 1)
+    is_cut = said.end == "length"
+    status = "incomplete" if is_cut else "completed"
+    content = {"type": "output_text", "text": said.text, "annotations": []}
     return {
         "id": f"resp_{digest(body)}",
         "object": "response",
         "created_at": int(time.time()),
-        "status": "completed",
+        "status": status,
         "error": None,
-        "incomplete_details": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
         "model": dated(body["model"]),
         "output": [
             {
                 "type": "message",
                 "id": f"msg_{digest(body)}",
-                "status": "completed",
+                "status": status,
                 "role": "assistant",
                 "content": [content],
             }
         ],
         "usage": {
-            "input_tokens": read,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": wrote,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": read + wrote,
+            "input_tokens": usage["prompt_tokens"],
+            "input_tokens_details": {"cached_tokens": said.cached},
+            "output_tokens": usage["completion_tokens"],
+            "output_tokens_details": {"reasoning_tokens": len(said.thinking)},
+            "total_tokens": usage["total_tokens"],
         },
     }
 
 
-def _embedding(body: Body) -> Body:
+def _embedding(body: Body, _: How | None) -> Body:
     words = count_words(prompt_texts(body))
     return {
         "object": "list",
@@ -157,7 +216,7 @@ def _embedding(body: Body) -> Body:
     }
 
 
-def _moderation(body: Body) -> Body:
+def _moderation(body: Body, _: How | None) -> Body:
     result = {
         "flagged": False,
         "categories": {"violence": False},
@@ -171,63 +230,10 @@ def _moderation(body: Body) -> Body:
     }
 
 
-def _text(body: Body) -> tuple[str, str]:
-    """The text, and the reason why it ends: the wanted length, or `max_tokens` words."""
-    tag = f"[sim {digest(body)}]"
-    *before, last = prompt_texts(body) or [""]
-    composed = phrases.compose(" ".join(before), last, digest(body))
-    if structured.wants_json(body):
-        return structured.compose_json(body, composed, tag), "stop"
-    words = composed.split(" ")
-    if long := _LONG.search(last):
-        words = phrases.filler(int(long[1]) - len(tag.split()))
-    limits = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-    limit = next((body[name] for name in limits if body.get(name)), len(words))
-    finish_reason = "length" if limit < len(words) else "stop"
-    return " ".join([*words[:limit], tag]), finish_reason
-
-
-def _chat_usage(body: Body, written: list[str]) -> Body:
-    read, wrote = count_words(prompt_texts(body)), count_words(written)
-    return {
-        "prompt_tokens": read,
-        "completion_tokens": wrote,
-        "total_tokens": read + wrote,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
-
-
-_ANSWERS: dict[str, Callable[[Body], Body]] = {
-    "/v1/chat/completions": _chat,
-    "/v1/completions": _completion,
-    "/v1/responses": _response,
-    "/v1/embeddings": _embedding,
-    "/v1/moderations": _moderation,
-}
-_COUNT = ("an integer", int)
-_MOST = 1_000_000
-_TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
-    "model": ("a string", str),
-    "messages": ("an array of objects", list),
-    "input": ("a string or an array", (str, list)),
-    "prompt": ("a string or an array", (str, list)),
-    "response_format": ("an object", dict),
-    "n": _COUNT,
-    "dimensions": _COUNT,
-    "max_tokens": _COUNT,
-    "max_completion_tokens": _COUNT,
-    "max_output_tokens": _COUNT,
-}
-_REQUIRED = {
-    "/v1/chat/completions": "messages",
-    "/v1/completions": "prompt",
-    "/v1/responses": "input",
-    "/v1/embeddings": "input",
-    "/v1/moderations": "input",
+ANSWERS: dict[str, Callable[[Body, How | None], Body]] = {
+    "/chat/completions": chat,
+    "/completions": _completion,
+    "/responses": _response,
+    "/embeddings": _embedding,
+    "/moderations": _moderation,
 }

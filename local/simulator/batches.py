@@ -15,9 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.simulator.behaviour import BatchFaults
-from local.simulator.errors import ApiError, batch_not_found
-from local.simulator.faults import (
+from local.simulator.batch_faults import (
     EmptyErrorFile,
     LaggingCounts,
     LateOutput,
@@ -25,6 +23,8 @@ from local.simulator.faults import (
     Polled,
     VanishedBatch,
 )
+from local.simulator.behaviour import BatchFaults
+from local.simulator.errors import ApiError, batch_not_found
 from local.simulator.files import File
 
 FINAL = frozenset({"failed", "completed", "expired", "cancelled"})

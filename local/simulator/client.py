@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from local.simulator.addresses import base_of
 from local.simulator.batches import FINAL
+from local.simulator.log import EventName, Totals
 
 Json = dict[str, Any]
 _PATIENCE_SECONDS = 60
@@ -19,13 +24,14 @@ _PAUSE_SECONDS = 0.01
 class SimulatorClient:
     """Controls the simulator at a URL such as `http://127.0.0.1:4010`.
 
-    `base_url` is what a client of the provider takes.
+    `base_url` is what a client of OpenAI takes; other providers have bases of their own.
+    All waiting is bounded: TimeoutError tells what did not come.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.base_url = f"{url}/v1"
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=30)
+        self.base_url = self.base_of("openai")
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=_PATIENCE_SECONDS + 30)
 
     def __enter__(self) -> Self:
         return self
@@ -37,6 +43,12 @@ class SimulatorClient:
         traceback: TracebackType | None,
     ) -> None:
         self._http.close()
+
+    def base_of(self, provider: str) -> str:
+        """What a client of this provider takes as its base URL: `.../v1`, `.../anthropic`,
+        `.../cohere`, `.../groq/v1`.
+        """
+        return base_of(self.url, provider)
 
     def behave(self, *faults: Json) -> None:
         """Set the faults (see `faults`) in the place of those before; none: behave well."""
@@ -57,6 +69,25 @@ class SimulatorClient:
     def until_logged(self, **wanted: str) -> None:
         """Returns when the log has such a call."""
         _await(lambda: bool(self.calls(**wanted)), f"a call with {wanted}")
+
+    def until_calls(self, event: EventName, count: int = 1, **wanted: str) -> list[Json]:
+        """Returns when so many calls that match have met with an event, and gives those calls.
+
+        `until_calls("held", 2, model="gpt-4o")`. The events: `arrived`, `held`, `released`, `began`
+        (the status was sent), `token` (the first token was), `answered` (a 200, to its end), `cut`
+        (the simulator closed the connection), `disconnected` (the client did, before the end).
+        """
+        query = {**wanted, "event": event, "count": str(count), "seconds": str(_PATIENCE_SECONDS)}
+        answer = self._get("/_log/await", query)
+        calls: list[Json] = answer["calls"]
+        if len(calls) < count:
+            seen = f"{len(calls)} of {count} calls with {wanted}"
+            raise TimeoutError(f"Waited {_PATIENCE_SECONDS} s for '{event}': {seen}.")
+        return calls
+
+    async def await_calls(self, event: EventName, count: int = 1, **wanted: str) -> list[Json]:
+        """The same in a thread, for tests whose event loop has the calls to make."""
+        return await asyncio.to_thread(self.until_calls, event, count, **wanted)
 
     def until_final(self, batch_id: str) -> Json:
         """Returns the batch as it truly is when it has its final status; it is not polled."""
@@ -104,6 +135,27 @@ class SimulatorClient:
         """The logged calls whose fields match: `calls(method="POST", path="/batches")`."""
         calls: list[Json] = self._get("/_log", wanted)["calls"]
         return calls
+
+    def events(self) -> list[Json]:
+        """All that happened, in its order: `place`, `event`, and `call`, the number of the call.
+
+        A release of holds is an event too, `release`, of no call: what has a lower place came first.
+        """
+        events: list[Json] = self._get("/_log/events")["events"]
+        return events
+
+    def totals(self, provider: str, model: str) -> Json:
+        """What became of all calls of a model: `calls`, `in_flight`, `peak` (the most in flight at
+        once), `answered` (paid, and sent to the end), `disconnected`, and `statuses`.
+        """
+        totals: Json = self._get("/_log/totals")["totals"]
+        return totals.get(provider, {}).get(model) or asdict(Totals())
+
+    def busiest(self, seconds: float, **wanted: str) -> int:
+        """The most calls that arrived within any stretch of time of that length."""
+        times = [call["time"] for call in self.calls(**wanted)]
+        ends = [bisect_left(times, start + seconds) for start in times]
+        return max((end - start for start, end in enumerate(ends)), default=0)
 
     def clear_log(self) -> None:
         self._http.delete("/_log").raise_for_status()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from local.simulator.errors import ApiError
 from local.simulator.faults import AnyFault
-from local.simulator.log import Call
+from local.simulator.holds import first_of
+from local.simulator.log import Call, Watch
 from local.simulator.requests import json_body, json_response, simulator_of
 from local.simulator.simulator import Settings
 
@@ -67,6 +68,7 @@ async def show_holds(request: Request) -> Response:
 
 async def release(request: Request) -> Response:
     wanted = await _read(request, ReleaseRequest)
+    simulator_of(request).log.note("release", name=wanted.name or "")
     return json_response({"released": simulator_of(request).holds.release(wanted.name)})
 
 
@@ -89,11 +91,33 @@ async def show_executions(request: Request) -> Response:
 
 async def show_log(request: Request) -> Response:
     """The calls, all or those whose fields match: `?path=/batches&method=POST`."""
-    wanted = dict(request.query_params)
-    if unknown := wanted.keys() - Call.__dataclass_fields__.keys():
-        raise ApiError(400, f"A call in the log has no '{unknown.pop()}'.")
-    calls = [asdict(call) for call in simulator_of(request).log.matching(wanted)]
-    return json_response({"count": len(calls), "calls": calls})
+    calls = simulator_of(request).log.matching(_wanted(dict(request.query_params)))
+    return _calls_response(calls)
+
+
+async def await_calls(request: Request) -> Response:
+    """The calls that match once so many have met with an event, or those that have when time is up."""
+    query = dict(request.query_params)
+    event, count = query.pop("event"), int(query.pop("count"))
+    seconds = float(query.pop("seconds"))
+    watch = Watch(event, _wanted(query), count)
+    with simulator_of(request).log.watching(watch):
+        await first_of(watch.is_over, seconds=seconds)
+    return _calls_response([watch.calls[number] for number in sorted(watch.calls)])
+
+
+async def show_events(request: Request) -> Response:
+    """All that happened to calls, and the releases of holds, in their order."""
+    events = simulator_of(request).log.events
+    return json_response({"events": [event._asdict() for event in events]})
+
+
+async def show_totals(request: Request) -> Response:
+    """By provider and model: how many calls there were, and what became of them."""
+    shown: dict[str, dict[str, Any]] = {}
+    for (provider, model), totals in simulator_of(request).log.totals.items():
+        shown.setdefault(provider, {})[model] = asdict(totals)
+    return json_response({"totals": shown})
 
 
 async def clear_log(request: Request) -> Response:
@@ -109,6 +133,16 @@ async def _read(request: Request, model: type[AModel]) -> AModel:
         raise ApiError(400, str(error)) from None
 
 
+def _wanted(query: dict[str, str]) -> dict[str, str]:
+    if unknown := query.keys() - Call.__dataclass_fields__.keys():
+        raise ApiError(400, f"A call in the log has no '{unknown.pop()}'.")
+    return query
+
+
+def _calls_response(calls: list[Call]) -> Response:
+    return json_response({"count": len(calls), "calls": [asdict(call) for call in calls]})
+
+
 ROUTES = [
     Route("/_control/health", health),
     Route("/_control/behaviour", set_behaviour, methods=["POST"]),
@@ -120,5 +154,8 @@ ROUTES = [
     Route("/_control/batches", show_batches),
     Route("/_control/executions", show_executions),
     Route("/_log", show_log),
+    Route("/_log/await", await_calls),
+    Route("/_log/events", show_events),
+    Route("/_log/totals", show_totals),
     Route("/_log", clear_log, methods=["DELETE"]),
 ]

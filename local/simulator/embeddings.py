@@ -14,12 +14,12 @@ _LARGE_DIMENSIONS = 3072
 def rows(body: dict[str, Any], digest: str) -> list[dict[str, Any]]:
     """One row for each input of an embeddings request: a string, or an array of tokens."""
     dimensions = body.get("dimensions") or _default_dimensions(body["model"])
-    encode = _base64 if body.get("encoding_format") == "base64" else _floats
+    encode = base64_of if body.get("encoding_format") == "base64" else floats
     return [
         {
             "object": "embedding",
             "index": index,
-            "embedding": encode(_vector(f"{digest}:{index}", dimensions)),
+            "embedding": encode(vector(f"{digest}:{index}", dimensions)),
         }
         for index in range(_count(body["input"]))
     ]
@@ -34,16 +34,16 @@ def _default_dimensions(model: str) -> int:
     return _LARGE_DIMENSIONS if "large" in model else _DEFAULT_DIMENSIONS
 
 
-def _vector(seed: str, dimensions: int) -> list[float]:
+def vector(seed: str, dimensions: int) -> list[float]:
     """Multiples of 1/4096: exact as float32, so that both encodings say the same."""
     noise = hashlib.shake_256(seed.encode()).digest(dimensions)
     return [(byte - 128) / 4096 for byte in noise]
 
 
-def _floats(vector: list[float]) -> list[float]:
-    return vector
+def floats(numbers: list[float]) -> list[float]:
+    return numbers
 
 
-def _base64(vector: list[float]) -> str:
+def base64_of(numbers: list[float]) -> str:
     """Little-endian float32, as OpenAI's clients ask for and decode."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()

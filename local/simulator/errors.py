@@ -89,7 +89,8 @@ def key_refused(ending: str) -> ApiError:
 
 def failure(status: int) -> ApiError:
     """The error that OpenAI typically sends with this status."""
-    kind, code, param, message = _TYPICAL.get(status, _TYPICAL[max(400, status // 100 * 100)])
+    other = _OTHER_FAILURE if status >= _LEAST_FAILURE else _OTHER_REFUSAL
+    kind, code, param, message = _TYPICAL.get(status, other)
     headers = {"retry-after": "1"} if status in {429, 503} else {}
     return ApiError(status, message, kind=kind, code=code, param=param, headers=headers)
 
@@ -101,7 +102,11 @@ def _kind_of(value: object) -> str:
     return kinds.get(type(value), "something else")
 
 
-_TYPICAL: dict[int, tuple[str, str | None, str | None, str]] = {
+_LEAST_FAILURE = 500
+_Typical = tuple[str, str | None, str | None, str]
+_OTHER_REFUSAL: _Typical = ("invalid_request_error", None, None, "This request was refused.")
+_OTHER_FAILURE: _Typical = ("server_error", None, None, "The server did not answer this request.")
+_TYPICAL: dict[int, _Typical] = {
     400: (
         "invalid_request_error",
         "context_length_exceeded",

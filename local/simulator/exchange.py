@@ -3,75 +3,120 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, cast
 
 import orjson
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from local.simulator.answers import digest
 from local.simulator.behaviour import Facts
-from local.simulator.log import Call
+from local.simulator.dialect import Dialect, Json
+from local.simulator.errors import ApiError
+from local.simulator.log import Call, Log
+
+_OK = 200
+_UPLOAD = b"multipart/"
 
 
 class Exchange:
-    """Reads a call, unless it is an upload, before its endpoint does, and watches both ways."""
+    """Reads a call, unless it is an upload, before its endpoint does, and watches both ways.
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, call: Call, key: str) -> None:
-        self.scope = scope
+    `body` is null where it is no JSON object. `spoils` tells that a fault answers and not a model, so
+    that a 200 is no answer that counts.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        call: Call,
+        log: Log,
+        dialect: Dialect,
+    ) -> None:
         self.call = call
+        self.dialect = dialect
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.key = dialect.key_of(self.headers)
+        self.body: Json | None = None
+        self.spoils = False
+        self.request_id = f"req_{os.urandom(16).hex()}"
+        self._log = log
         self._receive = receive
         self._send = send
-        self._key = key
-        self._body: bytes | None = None
+        self._content: bytes | None = None
         self._body_is_over = False
         self._is_answered = False
+        self._watcher: asyncio.Task[None] | None = None
         self._started = time.monotonic()
-        scope["state"] = {**scope.get("state", {}), "call": call, "key": key}
+        call.key = self.key[-4:]
+        state = {**scope.get("state", {}), "call": call, "key": self.key}
+        self.scope: Scope = {**scope, "path": call.path, "state": state}
 
     async def read(self) -> Facts:
         """The facts of the call. An upload's body is left to its endpoint, as it may be large."""
-        body: dict[str, Any] = {}
-        if not Headers(scope=self.scope).get("content-type", "").startswith("multipart/"):
-            self._body = await self._read_all()
-            body = _parsed(self._body)
-            self.call.digest = digest(body) if body else None
-        self.call.model = _model_of(body, self.call.path)
-        metadata = body.get("metadata")
-        self.call.metadata = metadata if isinstance(metadata, dict) else {}
+        body: Json = {}
+        if not self.headers.get(b"content-type", b"").startswith(_UPLOAD):
+            self._content = await self._read_all()
+            self.body = _parsed(self._content)
+            body = self.body or {}
+        call, metadata = self.call, body.get("metadata")
+        call.digest = digest(body) if body else None
+        call.model = _model_of(body, call.path)
+        call.stream = body.get("stream") is True
+        call.metadata = metadata if isinstance(metadata, dict) else {}
         return Facts(
-            self.call.method,
-            self.call.path,
-            self._key,
-            self.call.model,
-            self._body or b"",
-            self.call.metadata,
+            call.method,
+            call.path,
+            self.key,
+            call.provider,
+            call.model,
+            self._content or b"",
+            call.metadata,
+            call.stream,
+            call.digest or "",
         )
 
     async def receive(self) -> Message:
         """What an endpoint receives: the body that was read already, or the bytes to come."""
-        if self._body is None:
+        if self._content is None:
             return await self._receive_more()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+        content, self._content = self._content, None
+        return {"type": "http.request", "body": content, "more_body": False}
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        starts = message["type"] == "http.response.start"
+        if starts:
             self.call.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = f"req_{secrets.token_hex(16)}"
-            headers["openai-processing-ms"] = str(round((time.monotonic() - self._started) * 1000))
-            headers["openai-version"] = "2020-10-01"
-            headers["openai-organization"] = "org-simulator"
-        self._is_answered = message["type"] == "http.response.body" and not message.get("more_body")
+            message = {**message, "headers": [*message["headers"], *self._own_headers()]}
+        self._is_answered = not starts and not message.get("more_body")
+        if self.is_gone:
+            self._note_departure()
         await self._send(message)
+        if starts:
+            self._log.note("began", self.call)
+        if self._is_answered and self._counts:
+            self._log.note("answered", self.call)
 
-    async def respond(self, response: Response) -> None:
-        await response(self.scope, self.receive, self.send)
+    async def respond(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        """Send an answer in one piece."""
+        told = {"content-type": "application/json", "content-length": str(len(content)), **headers}
+        await self.send({"type": "http.response.start", "status": status, "headers": _raw(told)})
+        await self.send({"type": "http.response.body", "body": content})
+
+    async def refuse(self, error: ApiError) -> None:
+        envelope = self.dialect.envelope(error, self.request_id)
+        await self.respond(error.status, orjson.dumps(envelope), error.headers)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client has closed the connection before the end of the answer."""
+        connection = self._connection
+        return self.call.disconnected or bool(connection and connection.is_closing())
 
     async def outlasts(self, waiting: Awaitable[object]) -> bool:
         """Wait for something; false if the client went away before it came."""
@@ -79,22 +124,34 @@ class Exchange:
             # Whoever watches an upload that is not read yet takes its bytes from its endpoint.
             await waiting
             return True
-        awaited, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(self._gone())
+        awaited, gone = asyncio.ensure_future(waiting), self.watch()
         try:
             await asyncio.wait({awaited, gone}, return_when=asyncio.FIRST_COMPLETED)
             return not gone.done()
         finally:
             awaited.cancel()
-            gone.cancel()
+
+    def watch(self) -> asyncio.Task[None]:
+        """From now on a departure is noted when it happens; the task ends with it, or with `close`."""
+        self._watcher = self._watcher or asyncio.create_task(self._until_gone())
+        return self._watcher
+
+    def close(self) -> None:
+        if self._watcher:
+            self._watcher.cancel()
 
     async def drop(self) -> None:
         """Close the connection. It is there only when `server` runs the simulator."""
         self._is_answered = True
-        close: Callable[[], None] = self.scope["state"]["close_connection"]
-        close()
-        await self._gone()
+        self._log.note("cut", self.call)
+        assert self._connection
+        self._connection.close()
+        await self._until_gone()
 
-    async def _gone(self) -> None:
+    def note_token(self) -> None:
+        self._log.note("token", self.call)
+
+    async def _until_gone(self) -> None:
         while (await self._receive_more())["type"] != "http.disconnect":
             pass
 
@@ -107,18 +164,39 @@ class Exchange:
     async def _receive_more(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self._is_answered:
-            self.call.disconnected = True
+            self._note_departure()
         self.call.bytes += len(message.get("body", b""))
         self._body_is_over = not message.get("more_body", False)
         return message
 
+    def _note_departure(self) -> None:
+        if not self.call.disconnected:
+            self.call.disconnected = True
+            self._log.note("disconnected", self.call)
 
-def _parsed(body: bytes) -> dict[str, Any]:
+    @property
+    def _connection(self) -> asyncio.Transport | None:
+        return cast("asyncio.Transport | None", self.scope["state"].get("connection"))
+
+    @property
+    def _counts(self) -> bool:
+        return self.call.status == _OK and not self.spoils and not self.call.disconnected
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        milliseconds = round((time.monotonic() - self._started) * 1000)
+        return _raw(self.dialect.headers(self.request_id, milliseconds))
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
     try:
-        parsed = orjson.loads(body)
+        parsed = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def _model_of(body: dict[str, Any], path: str) -> str | None:

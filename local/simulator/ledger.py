@@ -19,20 +19,23 @@ class Ledger:
         self.attempts: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
 
-    def execute(self, endpoint: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Answer a request, and count it. Raises ApiError where the answer is an error."""
-        digest = answers.digest(body)
+    def attempt(self, digest: str) -> int:
+        """Count an execution that begins; says the how manyth of this request it is."""
         self.attempts[digest] += 1
-        answer = answers.answer(endpoint, body, self.attempts[digest])
+        return self.attempts[digest]
+
+    def pay(self, digest: str) -> None:
         self.paid[digest] += 1
-        return answer
 
     def outcome(self, endpoint: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the body of a request's answer, be it an error or not."""
+        """The HTTP status and the body of the answer to a batch's request, be it an error or not."""
+        digest = answers.digest(body)
         try:
-            return 200, self.execute(endpoint, body)
+            answer = answers.answer(endpoint, body, self.attempt(digest))
         except ApiError as error:
             return error.status, error.envelope()
+        self.pay(digest)
+        return 200, answer
 
     def clear(self) -> None:
         self.attempts.clear()

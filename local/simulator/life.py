@@ -10,8 +10,8 @@ from io import BufferedReader
 from typing import Literal
 
 from local.simulator.answers import dated
+from local.simulator.batch_faults import ExpiredBatch, FailedBatch, StuckBatch
 from local.simulator.batches import Batch
-from local.simulator.faults import ExpiredBatch, FailedBatch, StuckBatch
 from local.simulator.files import File, FileStore
 from local.simulator.holds import Holds, first_of
 from local.simulator.ledger import Ledger

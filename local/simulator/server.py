@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.simulator.app import create_app
 from local.simulator.client import SimulatorClient
 
 
-class DroppableProtocol(H11Protocol):
-    """Lets an application close its connection instead of answering, which ASGI has no word for."""
+class OpenProtocol(HttpToolsProtocol):
+    """Shows an application its connection, to close it or to see that it is closed."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "close_connection": transport.close}
+        self.app_state = {**self.app_state, "connection": transport}
 
 
 def create_server(host: str, port: int, log_file: Path | None = None) -> uvicorn.Server:
@@ -29,7 +29,7 @@ def create_server(host: str, port: int, log_file: Path | None = None) -> uvicorn
         create_app(log_file),
         host=host,
         port=port,
-        http=DroppableProtocol,
+        http=OpenProtocol,
         log_level="warning",
         access_log=False,
         # Calls that are on hold have nobody left to release them.

@@ -81,6 +81,7 @@ class Simulator:
     async def close(self) -> None:
         await self._end_lives()
         self.files.close()
+        self.log.close()
 
     async def _end_lives(self) -> None:
         lives = list(self._lives)

@@ -8,8 +8,15 @@ from typing import BinaryIO, Literal
 
 import orjson
 
+from local.simulator.batch_faults import (
+    Duplicated,
+    Garbage,
+    Missing,
+    SpoiledLines,
+    Truncated,
+    UnknownIds,
+)
 from local.simulator.behaviour import BatchFaults
-from local.simulator.faults import Duplicated, Garbage, Missing, SpoiledLines, Truncated, UnknownIds
 
 _GARBAGE = b'<html>\xff\xfe not a line of JSON {"custom_id":\n'
 

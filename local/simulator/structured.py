@@ -1,4 +1,4 @@
-"""Answers in JSON, for requests with a `response_format` that asks for it."""
+"""Answers in JSON: the texts that an answer has, in the shape that a schema asks for."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import orjson
 _EXAMPLES: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "null": None}
 
 
-def wants_json(body: dict[str, Any]) -> bool:
-    form = body.get("response_format")
-    return isinstance(form, dict) and form.get("type") in ("json_object", "json_schema")
+def compose_json(schema: dict[str, Any], text: str, tag: str) -> str:
+    """An object with the schema's properties, texts in its strings, and the tag as `sim`.
 
-
-def compose_json(body: dict[str, Any], text: str, tag: str) -> str:
-    """An object with the schema's properties, texts in its strings, and the tag as `sim`."""
-    wanted = body["response_format"].get("json_schema") or {}
-    schema = wanted.get("schema") or {"type": "object", "properties": {"answer": {}}}
-    example = _example(schema, text)
-    fields = example if isinstance(example, dict) else {"answer": example}
+    Where the schema allows no other property the tag stands in the strings.
+    """
+    if schema.get("additionalProperties") is False:
+        return orjson.dumps(example(schema, f"{text} {tag}")).decode()
+    shape = example(schema or {"type": "object", "properties": {"answer": {}}}, text)
+    fields = shape if isinstance(shape, dict) else {"answer": shape}
     return orjson.dumps(fields | {"sim": tag}).decode()
 
 
-def _example(schema: dict[str, Any], text: str) -> Any:
-    if choices := schema.get("enum"):
-        return text if text in choices else choices[len(text) % len(choices)]
-    match schema.get("type"):
-        case "object":
-            properties = schema.get("properties") or {}
-            return {name: _example(inner, text) for name, inner in properties.items()}
-        case "array":
-            return [_example(schema.get("items") or {}, text)]
-        case str(kind):
+def example(schema: Any, text: str) -> Any:
+    """A value that fits a schema, if it is a plain one; else the text."""
+    match schema:
+        case {"enum": [_, *_] as choices}:
+            return text if text in choices else choices[len(text) % len(choices)]
+        case {"type": "object"}:
+            properties = schema.get("properties")
+            named = properties.items() if isinstance(properties, dict) else ()
+            return {name: example(inner, text) for name, inner in named}
+        case {"type": "array"}:
+            return [example(schema.get("items"), text)]
+        case {"type": str(kind)}:
             return _EXAMPLES.get(kind, text)
     return text

@@ -3,131 +3,172 @@
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.simulator.errors import ApiError, failure, key_missing, key_refused, model_not_found
+from local.simulator.addresses import address_of
+from local.simulator.anthropic.dialect import AnthropicDialect
+from local.simulator.behaviour import Armed, Facts
+from local.simulator.call_faults import (
+    Crowded,
+    Drop,
+    Hold,
+    Interruption,
+    RateLimited,
+    RefusedKey,
+    Slow,
+    Status,
+    Trickle,
+    UnknownModel,
+)
+from local.simulator.cohere.dialect import CohereDialect
+from local.simulator.delivery import InterruptedSend, TrickledSend
+from local.simulator.dialect import Dialect
+from local.simulator.direct import Direct
+from local.simulator.errors import ApiError
 from local.simulator.exchange import Exchange
-from local.simulator.faults import Drop, Hold, Interruption, RefusedKey, Slow, Status, UnknownModel
-from local.simulator.requests import error_response
+from local.simulator.fault import Fault
+from local.simulator.openai_dialect import OpenAIDialect
 from local.simulator.simulator import Simulator
 
 _OWN_PATHS = ("/_control/", "/_log")
+_LENIENT = OpenAIDialect(is_strict=False)
+_GENEROUS = OpenAIDialect(is_strict=False, usage="end")
+_DIALECTS: dict[str, Dialect] = {
+    "openai": OpenAIDialect(),
+    "anthropic": AnthropicDialect(),
+    "cohere": CohereDialect(),
+    "groq": _GENEROUS,
+    "mistral": _GENEROUS,
+}
+_TOKENS = ("first_token", "last_token")
 
 
 class Traffic:
-    """ASGI middleware around the provider's endpoints; the simulator's own pass untouched."""
+    """ASGI middleware around the providers' endpoints; the simulator's own pass untouched."""
 
     def __init__(self, app: ASGIApp, simulator: Simulator) -> None:
         self._app = app
         self._simulator = simulator
+        self._direct = Direct(simulator, self.goes_on)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
             await self._app(scope, receive, send)
             return
-        path = scope["path"].removeprefix("/v1")
-        key = _key_of(scope)
-        call = self._simulator.log.begin(
-            method=scope["method"], path=path, query=scope["query_string"].decode(), key=key
+        log, address = self._simulator.log, address_of(scope["path"])
+        call = log.begin(
+            method=scope["method"],
+            provider=address.provider,
+            path=address.path,
+            query=scope["query_string"].decode(),
         )
-        exchange = Exchange({**scope, "path": path}, receive, send, call, key)
+        dialect = _DIALECTS.get(address.provider, _LENIENT)
+        exchange = Exchange(scope, receive, send, call=call, log=log, dialect=dialect)
         try:
-            await self._serve(exchange, key)
+            await self._serve(exchange)
         finally:
-            self._simulator.log.end(call)
+            exchange.close()
+            log.end(call)
 
-    async def _serve(self, exchange: Exchange, key: str) -> None:
+    async def _serve(self, exchange: Exchange) -> None:
         facts = await exchange.read()
-        if not key:
-            await exchange.respond(error_response(key_missing()))
+        self._simulator.log.arrive(exchange.call)
+        if not exchange.key:
+            await exchange.refuse(exchange.dialect.key_missing())
             return
-        fault = self._simulator.behaviour.strike_call(facts)
+        behaviour = self._simulator.behaviour
+        armed = behaviour.strike_call(facts)
+        if armed and isinstance(armed.fault, Crowded | RateLimited):
+            exchange.call.fault = armed.fault.kind
+            await exchange.refuse(_limit_reached(exchange, armed, armed.fault))
+            return
+        fault = armed.fault if armed else None
         exchange.call.fault = fault.kind if fault else None
+        with behaviour.let_in(facts):
+            await self._meet(exchange, facts, fault)
+
+    async def _meet(self, exchange: Exchange, facts: Facts, fault: Fault | None) -> None:
+        dialect = exchange.dialect
         match fault:
-            case None:
-                await self._pass_on(exchange, exchange.send)
-            case Interruption():
-                await self._interrupt(exchange, fault)
             case RefusedKey():
-                await exchange.respond(error_response(key_refused(key[-4:])))
+                await exchange.refuse(dialect.key_refused(exchange.key[-4:]))
             case UnknownModel():
-                await exchange.respond(error_response(model_not_found(facts.model or "")))
+                await exchange.refuse(dialect.model_not_found(facts.model or ""))
             case Status():
-                await exchange.respond(_refusal(fault))
+                await _refuse(exchange, fault)
+            case Trickle():
+                await self._pass_on(exchange, facts, TrickledSend(exchange, fault), None)
+            case Interruption():
+                await self._interrupt(exchange, facts, fault)
+            case _:
+                await self._pass_on(exchange, facts, exchange.send, fault)
 
-    async def _pass_on(self, exchange: Exchange, send: Send) -> None:
-        await self._app(exchange.scope, exchange.receive, send)
+    async def _pass_on(
+        self, exchange: Exchange, facts: Facts, send: Send, fault: Fault | None
+    ) -> None:
+        if facts.method == "POST" and facts.path in exchange.dialect.paths:
+            await self._direct.serve(exchange, facts, send, fault)
+        elif isinstance(exchange.dialect, OpenAIDialect):
+            await self._app(exchange.scope, exchange.receive, send)
+        else:
+            message = f"There is no {facts.method} {facts.path}."
+            await exchange.refuse(ApiError(404, message, kind="not_found_error"))
 
-    async def _interrupt(self, exchange: Exchange, fault: Interruption) -> None:
-        if fault.when != "before":
-            await self._pass_on(exchange, InterruptedSend(self, exchange, fault))
+    async def _interrupt(self, exchange: Exchange, facts: Facts, fault: Interruption) -> None:
+        if fault.when in _TOKENS and facts.stream:
+            await self._pass_on(exchange, facts, exchange.send, fault)
+        elif fault.when != "before":
+            send = InterruptedSend(self.goes_on, exchange, fault)
+            await self._pass_on(exchange, facts, send, None)
         elif await self.goes_on(exchange, fault):
-            await self._pass_on(exchange, exchange.send)
+            await self._pass_on(exchange, facts, exchange.send, None)
 
     async def goes_on(self, exchange: Exchange, fault: Interruption) -> bool:
         """Let an interruption happen; false when nobody waits for the answer any more."""
         match fault:
             case Hold():
-                with self._simulator.holds.enter(fault.name) as released:
-                    return await exchange.outlasts(released.wait())
+                return await self._hold(exchange, fault)
             case Slow():
                 return await exchange.outlasts(asyncio.sleep(fault.seconds))
             case Drop():
                 await exchange.drop()
         return False
 
-
-class InterruptedSend:
-    """Sends an endpoint's answer, with an interruption before it or in its middle."""
-
-    def __init__(self, traffic: Traffic, exchange: Exchange, fault: Interruption) -> None:
-        self._traffic = traffic
-        self._exchange = exchange
-        self._fault = fault
-        self._is_pending = True
-        self._is_wanted = True
-
-    async def __call__(self, message: Message) -> None:
-        if self._is_pending and self._is_the_moment(message):
-            self._is_pending = False
-            message = await self._send_half(message) if self._fault.when == "during" else message
-            self._is_wanted = await self._traffic.goes_on(self._exchange, self._fault)
-        if self._is_wanted:
-            await self._exchange.send(message)
-
-    def _is_the_moment(self, message: Message) -> bool:
-        starts = message["type"] == "http.response.start"
-        return starts is (self._fault.when == "after")
-
-    async def _send_half(self, message: Message) -> Message:
-        """Send the first half of a piece of the body; returns what is left of it."""
-        body = message.get("body", b"")
-        half = len(body) // 2
-        await self._exchange.send({**message, "body": body[:half], "more_body": True})
-        return {**message, "body": body[half:]}
+    async def _hold(self, exchange: Exchange, fault: Hold) -> bool:
+        log = self._simulator.log
+        with self._simulator.holds.enter(fault.name) as released:
+            log.note("held", exchange.call)
+            goes_on = await exchange.outlasts(released.wait())
+        if goes_on:
+            log.note("released", exchange.call)
+        return goes_on
 
 
-def _key_of(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return str(value[7:].decode("latin-1")).strip()
-    return ""
+def _limit_reached(exchange: Exchange, armed: Armed, fault: Crowded | RateLimited) -> ApiError:
+    error = exchange.dialect.typical(429)
+    wait = armed.seconds_to_wait() if fault.retry_after is None else fault.retry_after
+    error.headers["retry-after"] = f"{ceil(wait) if fault.retry_after is None else wait}"
+    return error
 
 
-def _refusal(fault: Status) -> Response:
-    typical = failure(fault.status)
+async def _refuse(exchange: Exchange, fault: Status) -> None:
+    exchange.spoils = True
+    headers = {**fault.headers}
+    if fault.retry_after is not None:
+        headers["retry-after"] = f"{fault.retry_after}"
+    if fault.body is not None:
+        headers["content-type"] = fault.media_type
+        await exchange.respond(fault.status, fault.body.encode(), headers)
+        return
+    typical = exchange.dialect.typical(fault.status)
     error = ApiError(
         fault.status,
         fault.message or typical.message,
-        kind=typical.kind,
+        kind=fault.type or typical.kind,
         code=fault.code or typical.code,
         param=typical.param,
+        headers=headers,
     )
-    response = error_response(error)
-    if fault.body is not None:
-        response = Response(fault.body, fault.status, media_type="text/html")
-    if fault.retry_after is not None:
-        response.headers["retry-after"] = f"{fault.retry_after}"
-    return response
+    await exchange.refuse(error)

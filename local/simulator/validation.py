@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from local.simulator.batches import Batch
-from local.simulator.faults import UnknownModel
+from local.simulator.call_faults import UnknownModel
 
 _LINES_AT_ONCE = 500
 

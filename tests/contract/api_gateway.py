@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests import template
 from tests.template import Json, Route
-from tests.unit.gateway import LambdaContext
+from tests.unit.gateway import LambdaContext, read_stream
 
 STAGE = "v1"
 EVENT_BYTES = 6 * 1024 * 1024
@@ -104,12 +104,11 @@ class ApiGateway:
         self.exchanges.append(Exchange(route, asked, answered))
         return answered
 
-    def invoke(self, folder: str, event: Json) -> Json:
+    def invoke(self, folder: str, event: Json) -> Any:
         """Run the function in `functions/<folder>`; what it raises comes out."""
         handler = importlib.import_module(f"functions.{folder}.handler").handler
         with self._turn:
-            result: Json = handler(event, LambdaContext())
-        return result
+            return handler(event, LambdaContext())
 
     def _find(self, asked: Asked) -> tuple[Route | None, dict[str, str]]:
         for pattern, route in self._routes:
@@ -149,9 +148,11 @@ class ApiGateway:
 
     def _proxy(self, route: Route, event: Json) -> Json:
         try:
-            result = self.invoke(template.folder_of(route.function), event)
-            if len(json.dumps(result)) <= EVENT_BYTES:
-                return result
+            given = self.invoke(template.folder_of(route.function), event)
+            if route.streams and len(given) <= EVENT_BYTES:
+                return read_stream(given)
+            if len(json.dumps(given)) <= EVENT_BYTES:
+                return dict(given)
         except Exception as error:
             raise Refused("DEFAULT_5XX", "Internal server error") from error
         raise Refused("DEFAULT_5XX", "Internal server error")

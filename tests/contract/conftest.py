@@ -24,7 +24,15 @@ __all__ = ["_moto", "aws"]  # fixtures
 
 MASTER_KEY = "sk-1234"
 OTHER_KEY = "sk-other"
-MODELS = ["gpt-5-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "openai/*"]
+MODELS = {
+    "openai": ["gpt-5-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "openai/*"],
+    "anthropic": ["claude-haiku-4-5"],
+    "cohere": ["command-a-03-2025", "embed-v4.0"],
+    "groq": ["groq/*"],
+}
+BULK = "in-bulk"  # whose prompts always become a batch
+DIRECT = "one-by-one"  # whose batches the gateway calls itself
+SHAKY = "shaky"  # whose place gpt-4o-mini takes when it fails
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +57,17 @@ def gateway(_bucket_on_a_socket: None, simulator: SimulatorClient) -> ApiGateway
     """The API on empty stores; its models are the simulator's, its owners `admin` and `other`."""
     config = {
         "general_settings": {"master_key": MASTER_KEY},
-        "model_list": [_model(name, simulator.base_url) for name in MODELS],
+        "litellm_settings": {"fallbacks": [{SHAKY: ["gpt-4o-mini"]}]},
+        "model_list": [
+            *(
+                _model(name, f"{provider}/{name.removeprefix(f'{provider}/')}", simulator)
+                for provider, names in MODELS.items()
+                for name in names
+            ),
+            {**_model(BULK, "openai/gpt-4o-mini", simulator), "batch_enabled": True},
+            {**_model(DIRECT, "openai/gpt-4o-mini", simulator), "batch": "direct"},
+            _model(SHAKY, "openai/gpt-4o", simulator),
+        ],
     }
     secret = {
         "keys": {"other": hashlib.sha256(OTHER_KEY.encode()).hexdigest()},
@@ -64,12 +82,13 @@ def gateway(_bucket_on_a_socket: None, simulator: SimulatorClient) -> ApiGateway
     return ApiGateway()
 
 
-def _model(name: str, api_base: str) -> dict[str, object]:
+def _model(name: str, model: str, simulator: SimulatorClient) -> dict[str, object]:
+    """An entry that the simulator answers, as the provider that `model` names."""
     return {
         "model_name": name,
         "litellm_params": {
-            "model": f"openai/{name.removeprefix('openai/')}",
-            "api_base": api_base,
+            "model": model,
+            "api_base": simulator.base_of(model.partition("/")[0]),
             "api_key": "os.environ/SIMULATOR_KEY",
         },
     }

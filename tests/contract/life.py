@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from nightmail import wiring
 
 from tests.contract.api_gateway import ApiGateway
 from tests.template import Json
 
-_STATES = {"submit": "submit_shard", "poll": "poll_shard", "collect": "collect_shard"}
+_STATES = {
+    "submit": "submit_shard",
+    "poll": "poll_shard",
+    "collect": "collect_shard",
+    "run": "run_chunk",
+}
 
 
 class Life:
@@ -23,22 +28,19 @@ class Life:
         """Bring a batch to its end."""
         task = {"v": 1, "owner": owner, "batch_id": batch_id}
         after = self._repeat("plan_batch", task)
-        if after == "shards":
-            for shard in self._shards(batch_id):
-                self._run_shard({**task, "shard": shard})
-        if after in {"shards", "finalize"}:
+        if after == "parts":
+            for shard in wiring.parts().shards.list(batch_id):
+                self._run_part("submit", {**task, "shard": shard.number})
+            for chunk in wiring.parts().chunks.list(batch_id):
+                self._run_part("run", {**task, "chunk": chunk.number})
+        if after in {"parts", "finalize"}:
             after = self._repeat("finalize_batch", task)
         if after != "done":
             self._repeat("fail_batch", task)
 
-    def _shards(self, batch_id: str) -> Iterator[int]:
-        return (shard.number for shard in wiring.shards().list(batch_id))
-
-    def _run_shard(self, task: Json) -> None:
-        step = "submit"
+    def _run_part(self, step: str, task: Json) -> None:
         while step != "done":
-            function = _STATES[step]
-            after = self._step(function, task)
+            after = self._step(_STATES[step], task)
             step = step if after == "more" else after
 
     def _repeat(self, function: str, task: Json) -> str:

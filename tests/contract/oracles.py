@@ -25,6 +25,11 @@ RELAXED = "openai.relaxed.openapi.yaml"  # for answers: it allows the nulls that
 TRIMMED = "openai.trimmed.openapi.yaml"  # for requests
 _JSON = "application/json"
 _SHAPES_OF_ROUTES = {
+    "POST /batch_completion": "AnswersOrBatch",
+    "POST /batch_completion_models": "ChatCompletion",
+    "POST /batch_completion_models_all_responses": "Answers",
+    "POST /chat/completions": "ChatAnswer",
+    "POST /embeddings": "Embeddings",
     "POST /files": "File",
     "GET /files": "FileList",
     "GET /files/{}": "File",

@@ -44,6 +44,16 @@ ORACLES: dict[str, Callable[[], Oracle]] = {
 if (SPECS / RELAXED).is_file():
     ORACLES["OpenAI's document"] = lambda: openai_document(RELAXED)
 
+TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+
+
+def said(text: str) -> list[Json]:
+    return [{"role": "user", "content": text}]
+
+
+CHAT = {"model": "gpt-4o", "messages": said("Hi")}
+EMBEDDINGS = {"model": "text-embedding-3-small", "input": "Hi", "encoding_format": "float"}
+
 
 @pytest.fixture(params=ORACLES)
 def oracle(request: pytest.FixtureRequest) -> Oracle:
@@ -78,6 +88,48 @@ def test_models(http: httpx.Client) -> None:
     assert http.get("/models").json()["data"]
     http.get("/models/gpt-4o").raise_for_status()
     http.get("/models/openai/gpt-4.1").raise_for_status()
+
+
+def test_chat_and_embeddings(http: httpx.Client) -> None:
+    for more in ({}, {"n": 2}, {"messages": said("[[filter]]")}):
+        http.post("/chat/completions", json={**CHAT, **more}).raise_for_status()
+    http.post("/embeddings", json=EMBEDDINGS).raise_for_status()
+
+
+def test_many_prompts_and_many_models(http: httpx.Client) -> None:
+    prompts = {"model": "gpt-4o", "messages": [said("Hi"), said("[[fail:400]]")]}
+    models = {"models": ["gpt-4o", "nobody-knows"], "messages": said("Hi")}
+    http.post("/batch_completion", json=prompts).raise_for_status()
+    accepted = http.post("/batch_completion", json=prompts, headers={"Prefer": "respond-async"})
+    assert accepted.status_code == 202
+    http.post("/batch_completion_models", json=models).raise_for_status()
+    http.post("/batch_completion_models_all_responses", json=models).raise_for_status()
+
+
+def test_what_openais_document_cannot_check(http: httpx.Client, gateway: ApiGateway) -> None:
+    """Several models or prompts in a chat request are an extension: their answers are arrays. It has
+    no base64 vectors, and what tells its kinds of tool calls apart names schemas that it has not.
+    """
+    base64 = {**EMBEDDINGS, "encoding_format": "base64"}
+    assert http.post("/embeddings", json=base64).raise_for_status()
+    tools = {**CHAT, "tools": TOOLS, "messages": said("[[tool]]")}
+    assert http.post("/chat/completions", json=tools).raise_for_status()
+    several = {**CHAT, "model": "gpt-4o, nobody-knows"}
+    grid = {"model": ["gpt-4o", "gpt-4o-mini"], "messages": [said("Hi"), said("[[fail:400]]")]}
+    assert len(http.post("/chat/completions", json=several).raise_for_status().json()) == 2
+    assert len(http.post("/chat/completions", json=grid).raise_for_status().json()) == 2
+    exchanges = list(gateway.exchanges)
+    gateway.exchanges.clear()
+    http.get("/models").raise_for_status()
+    check_exchanges(OwnShapes(), exchanges)
+    check_exchanges(OpenApiDocument(api_document("/v1"), "Error"), exchanges)
+
+
+def test_an_error_of_a_provider_and_a_race_that_nobody_won(http: httpx.Client) -> None:
+    failing = {**CHAT, "messages": said("[[fail:500]]")}
+    assert http.post("/chat/completions", json=failing).status_code == 502
+    race = {"models": ["gpt-4o", "gpt-4o-mini"], "messages": said("[[fail:400]]")}
+    assert http.post("/batch_completion_models", json=race).status_code == 400
 
 
 def test_a_batch_in_each_state_of_its_life(http: httpx.Client, life: Life) -> None:
@@ -182,6 +234,17 @@ def test_result_lines(http: httpx.Client, life: Life) -> None:
         (404, "POST", "/batches/batch_1/cancel", None),
         (400, "GET", "/batches?limit=101", None),
         (404, "GET", "/models/nobody-knows", None),
+        (
+            404,
+            "POST",
+            "/chat/completions",
+            {"model": "nobody-knows", "messages": [{"role": "user"}]},
+        ),
+        (400, "POST", "/chat/completions", {"model": "gpt-4o"}),
+        (400, "POST", "/embeddings", {"model": "gpt-4o"}),
+        (400, "POST", "/batch_completion", {"model": "gpt-4o", "messages": []}),
+        (400, "POST", "/batch_completion_models", {"models": []}),
+        (400, "POST", "/batch_completion_models_all_responses", {"models": 7}),
         (404, "GET", "/nowhere", None),
         (404, "PATCH", "/files", None),
     ],

@@ -146,6 +146,24 @@ def test_an_integration_that_takes_too_long_is_answered_by_the_templates_gateway
     assert (answer.status_code, answer.json()) == (504, {"error": {"code": "timeout"}})
 
 
+def test_a_function_behind_response_streaming_writes_status_headers_and_body_as_one_stream(
+    miniature: Miniature,
+) -> None:
+    answer = miniature.http.get("/streamed?do=stream")
+
+    assert (answer.status_code, answer.text) == (201, "data: \u00fc\n\n")
+    assert answer.headers.get_list("x-several") == ["a", "b"]
+
+
+@pytest.mark.parametrize("do", ["environment", "torn", "crash"])
+def test_what_is_no_such_stream_is_a_502(miniature: Miniature, do: str) -> None:
+    assert miniature.http.get(f"/streamed?do={do}").status_code == 502
+
+
+def test_such_a_stream_is_no_answer_of_an_ordinary_integration(miniature: Miniature) -> None:
+    assert miniature.http.get("/desk?do=stream").status_code == 502
+
+
 def test_a_presigned_url_carries_the_rights_of_the_functions_role(miniature: Miniature) -> None:
     url = miniature.http.get("/desk").json()["url"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from nightmail import errors
-from nightmail.payloads import BatchTask, Next, PlanResult, ShardTask
+from nightmail.payloads import BatchTask, ChunkTask, Next, PlanResult, ShardTask
 
 from tests import template
 from tests.template import LAMBDA, ROOT, Json
@@ -41,11 +41,22 @@ def machine() -> Json:
 
 
 def levels(definition: Json) -> Iterator[Json]:
-    """The machine, and the one within its map."""
+    """The machine, and those within its branches and maps."""
     yield definition
     for state in definition["States"].values():
-        if state["Type"] == "Map":
-            yield from levels(state["ItemProcessor"])
+        within = [state["ItemProcessor"]] if state["Type"] == "Map" else state.get("Branches", [])
+        for each in within:
+            yield from levels(each)
+
+
+def maps() -> dict[str, Json]:
+    """Every Map by its state's name."""
+    return {
+        name: state
+        for level in levels(machine())
+        for name, state in level["States"].items()
+        if state["Type"] == "Map"
+    }
 
 
 def tasks() -> dict[str, Json]:
@@ -56,12 +67,6 @@ def tasks() -> dict[str, Json]:
         for name, state in level["States"].items()
         if state["Type"] == "Task"
     }
-
-
-def child() -> Json:
-    """The machine within the map."""
-    _, within = levels(machine())
-    return within
 
 
 def snake(name: str) -> str:
@@ -182,13 +187,46 @@ def test_every_failure_ends_in_fail_batch_and_a_failed_execution() -> None:
     assert {states[name]["Type"] for name in after} & ENDS == {"Fail"}
 
 
-def test_no_shard_fails_its_siblings() -> None:
-    states = child()["States"]
+@pytest.mark.parametrize("name", ["RunShards", "RunChunks"])
+def test_no_child_fails_its_siblings(name: str) -> None:
+    states = maps()[name]["ItemProcessor"]["States"]
 
     assert "Fail" not in {state["Type"] for state in states.values()}
-    assert machine()["States"]["RunShards"]["ToleratedFailurePercentage"] == 100
+    assert maps()[name]["ToleratedFailurePercentage"] == 100
     caught = {rule["Next"] for state in states.values() for rule in state.get("Catch", [])}
     assert {states[name]["Type"] for name in caught} == {"Succeed"}
+
+
+def test_no_lane_fails_the_other() -> None:
+    """What breaks in a branch ends it well; the parallel state itself has a way out all the same."""
+    run_parts = machine()["States"]["RunParts"]
+    for branch in run_parts["Branches"]:
+        states = branch["States"]
+        assert "Fail" not in {state["Type"] for state in states.values()}
+        (run,) = (state for state in states.values() if state["Type"] == "Map")
+        (catch,) = run["Catch"]
+        assert catch["ErrorEquals"] == ["States.ALL"]
+        assert states[catch["Next"]]["Type"] == "Succeed"
+    assert [rule["Next"] for rule in run_parts["Catch"]] == ["FailBatch"]
+
+
+def test_no_map_is_nested_in_a_map() -> None:
+    for state in maps().values():
+        assert len(list(levels(state["ItemProcessor"]))) == 1
+
+
+def test_each_lane_runs_where_there_are_parts_for_it() -> None:
+    choices = [
+        state["Choices"]
+        for branch in machine()["States"]["RunParts"]["Branches"]
+        for state in branch["States"].values()
+        if state["Type"] == "Choice"
+    ]
+
+    assert choices == [
+        [{"Variable": "$.step.shards", "NumericGreaterThan": 0, "Next": "RunShards"}],
+        [{"Variable": "$.step.chunks", "NumericGreaterThan": 0, "Next": "RunChunks"}],
+    ]
 
 
 def test_the_choices_know_the_words_that_steps_answer() -> None:
@@ -197,18 +235,19 @@ def test_the_choices_know_the_words_that_steps_answer() -> None:
         for level in levels(machine())
         for state in level["States"].values()
         for choice in state.get("Choices", [])
+        if "StringEquals" in choice
     }
 
     assert words == {each.value for each in Next} - {Next.FAILED.value}
 
 
 def test_payloads_are_the_packages_models() -> None:
-    run_shards = machine()["States"]["RunShards"]
     plan = machine()["States"]["PlanBatch"]
 
-    assert {name.removesuffix(".$") for name in run_shards["ItemSelector"]} == set(
-        ShardTask.model_fields
-    )
+    tasks: dict[str, type[BatchTask]] = {"RunShards": ShardTask, "RunChunks": ChunkTask}
+    for name, task in tasks.items():
+        selected = {field.removesuffix(".$") for field in maps()[name]["ItemSelector"]}
+        assert selected == set(task.model_fields)
     assert {name.removesuffix(".$") for name in plan["ResultSelector"]} == set(
         PlanResult.model_fields
     ) - {"v"}

@@ -65,7 +65,9 @@ def test_no_role_reaches_every_owners_objects_but_those_of_its_prefixes() -> Non
     """A grant on objects names a prefix of the bucket."""
     for _, action, resource in granted():
         if action in {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}:
-            assert re.search(r":::\w+/(config|files|uploads|work|inbox|outbox)/.*\*$", resource)
+            assert re.search(
+                r":::\w+/(config|files|uploads|work|inbox|outbox|answers)/.*\*$", resource
+            )
 
 
 @pytest.mark.parametrize("function", template.resources(LAMBDA))
@@ -92,8 +94,9 @@ def machine_calls() -> Iterator[tuple[str, str]]:
     machine = template.resolved({"Ref": "BatchStateMachine"})
     execution = machine.replace(":stateMachine:", ":execution:")
     yield "states:StartExecution", machine
-    yield "states:DescribeExecution", f"{execution}/RunShards:1"
-    yield "states:StopExecution", f"{execution}/RunShards:1"
+    for run in ("RunShards", "RunChunks"):
+        yield "states:DescribeExecution", f"{execution}/{run}:1"
+        yield "states:StopExecution", f"{execution}/{run}:1"
 
 
 @pytest.mark.parametrize("call", sorted(set(machine_calls())))
@@ -113,7 +116,7 @@ def test_the_state_machines_role_invokes_no_other_function() -> None:
     assert allowed == {call[1] for call in machine_calls() if call[0] == "lambda:InvokeFunction"}
 
 
-@pytest.mark.parametrize("function", ["PlanBatchFunction", "JoinFileFunction"])
+@pytest.mark.parametrize("function", ["PlanBatchFunction", "RunChunkFunction", "JoinFileFunction"])
 def test_a_step_that_begins_again_may_forget_how_far_it_was(function: str) -> None:
     deletes = [
         str(resource)

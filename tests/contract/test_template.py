@@ -48,12 +48,43 @@ def test_every_variable_is_a_field_of_the_settings() -> None:
     assert {name.upper() for name in required} <= given
 
 
+def test_what_streams_has_a_time_out_of_its_own_longer_than_its_function() -> None:
+    """RESPONSE_STREAM is the word; API Gateway's 29 seconds hold where no other time-out is named."""
+    (api,) = template.translated_resources("AWS::ApiGateway::RestApi").values()
+    streamed = {
+        path: integration
+        for path, operations in api["Body"]["paths"].items()
+        for integration in [operations.get("post", {}).get("x-amazon-apigateway-integration", {})]
+        if integration.get("responseTransferMode") == "STREAM"
+    }
+
+    assert set(streamed) == {
+        "/batch_completion",
+        "/batch_completion_models",
+        "/batch_completion_models_all_responses",
+        "/chat/completions",
+    }
+    longest = written()["Globals"]["Function"]["Timeout"] * 1000
+    for integration in streamed.values():
+        assert integration["timeoutInMillis"] > longest
+        assert integration["uri"]["Fn::Sub"].endswith("/response-streaming-invocations")
+
+
+def test_an_alarm_watches_no_more_metrics_than_cloudwatch_takes() -> None:
+    """Ten (Amazon CloudWatch user guide, alarms on metric math)."""
+    for alarm in template.resources("AWS::CloudWatch::Alarm").values():
+        metrics = [each for each in alarm.get("Metrics", []) if "MetricStat" in each]
+        assert len(metrics) <= 10
+
+
 def test_the_parameters_defaults_are_the_settings_defaults() -> None:
     parameters = written()["Parameters"]
     for name, parameter in {
         "max_batch_lines": "MaxBatchLines",
         "max_batch_bytes": "MaxBatchBytes",
         "map_concurrency": "MapConcurrency",
+        "chunk_lines": "ChunkLines",
+        "chunk_concurrency": "ChunkConcurrency",
     }.items():
         assert parameters[parameter]["Default"] == Settings.model_fields[name].default
 
@@ -137,6 +168,7 @@ def test_what_may_be_a_body_too_big_names_the_limit_and_the_way_out(kind: str) -
 
     assert "4 MB" in body
     assert "/uploads" in body
+    assert "/batches" in body
 
 
 def test_an_unknown_route_is_a_404_that_names_it(gateway: ApiGateway) -> None:
@@ -166,7 +198,7 @@ def test_what_is_only_for_a_while_is_cleared_away() -> None:
     prefixes = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
 
     assert {rule["Status"] for rule in rules} == {"Enabled"}
-    assert prefixes == {"work/", "uploads/", "inbox/", "outbox/"}
+    assert prefixes == {"work/", "uploads/", "inbox/", "outbox/", "answers/"}
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 

@@ -23,10 +23,15 @@ from tests.patience import wait_until
 WAIT_SCALE = 0.02
 """Step Functions' waits, so that a poll after 5 s comes after 0.1 s."""
 
-PARAMETERS = {"SubmitTimeoutSeconds": "10"}
-"""A shard whose SubmitShard was killed is taken over after this time, and five seconds more."""
+PARAMETERS = {"SubmitTimeoutSeconds": "10", "ChunkLines": "250"}
+"""A shard whose SubmitShard was killed is taken over after this time, and five seconds more; a batch of
+a few hundred lines has several chunks.
+"""
 
 REPORT = re.compile(r"Memory Size: (\d+) MB\s+Max Memory Used: (\d+) MB")
+
+RPM = 2400
+"""What models named `limited-*` take a minute."""
 
 BATCH_SECONDS = 0.05
 """How long the simulator takes for a batch."""
@@ -190,7 +195,18 @@ def _config() -> str:
     """The local cloud's own models, and one for each tenant."""
     document = yaml.safe_load(local_cloud.DEFAULT_CONFIG.read_text())
     document["model_list"] += [tenant.model_entry for tenant in TENANTS]
+    document["model_list"] += [_direct_entry("direct-*"), _direct_entry("limited-*", rpm=RPM)]
     return yaml.safe_dump(document)
+
+
+def _direct_entry(names: str, **limits: int) -> dict[str, Any]:
+    """Models of any such name, whose lines the gateway calls itself."""
+    places = {
+        "api_base": "os.environ/NIGHTMAIL_SIMULATOR_URL",
+        "api_key": "os.environ/NIGHTMAIL_SIMULATOR_KEY",
+    }
+    params = {"model": f"openai/{names}", "batch": "direct", **places, **limits}
+    return {"model_name": names, "litellm_params": params}
 
 
 def _let_in(running: RunningCloud) -> None:

@@ -13,10 +13,11 @@ from moto.core.base_backend import BackendDict
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import MultipartDict, s3_backends
 from nightmail import wiring
+from nightmail.shard import Shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import PartStore
 from nightmail.stores.table import Table
 from nightmail.stores.uploads import UploadStore
 
@@ -113,5 +114,5 @@ def batches(aws: None) -> BatchStore:
 
 
 @pytest.fixture
-def shards(aws: None) -> ShardStore:
-    return wiring.shards()
+def shards(aws: None) -> PartStore[Shard]:
+    return wiring.parts().shards

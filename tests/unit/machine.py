@@ -70,6 +70,10 @@ class Machine:
             case "Map":
                 self._map(state, data)
                 return state["Next"], data
+            case "Parallel":
+                for branch in state["Branches"]:
+                    self._run(branch, data)
+                return state["Next"], data
         raise NotImplementedError(state["Type"])
 
     def _task(self, name: str, state: Json, data: Json) -> tuple[str, Json]:
@@ -130,7 +134,8 @@ def _with_result(state: Json, data: Json, answer: Json) -> Json:
 
 def _choose(state: Json, data: Json) -> str:
     for choice in state["Choices"]:
-        if _at(choice["Variable"], data) == choice["StringEquals"]:
+        value = _at(choice["Variable"], data)
+        if value == choice.get("StringEquals") or value > choice.get("NumericGreaterThan", value):
             return str(choice["Next"])
     return str(state["Default"])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from typing import Any, NoReturn
 
 from botocore.exceptions import ClientError
@@ -26,14 +27,16 @@ class MemoryDynamo:
 
     def __init__(self) -> None:
         self._items: dict[tuple[str, str], Json] = {}
+        self._writing = threading.Lock()
 
     def get_item(self, *, Key: Json, **_: Any) -> Json:
         item = self._items.get(_place(Key))
         return {"Item": item} if item else {}
 
     def put_item(self, *, Item: Json, **condition: Any) -> None:
-        self._check(self._items.get(_place(Item), {}), condition)
-        self._items[_place(Item)] = Item
+        with self._writing:
+            self._check(self._items.get(_place(Item), {}), condition)
+            self._items[_place(Item)] = Item
 
     def delete_item(self, *, Key: Json, **_: Any) -> None:
         self._items.pop(_place(Key), None)
@@ -75,8 +78,17 @@ class MemoryS3:
         self._begun = 0
 
     def get_object(self, *, Key: str, Range: str = "bytes=0-", **_: Any) -> Json:
-        content = self._object(Key)[int(Range.removeprefix("bytes=").removesuffix("-")) :]
+        first, last = Range.removeprefix("bytes=").split("-")
+        content = self._object(Key)[int(first) : int(last) + 1 if last else None]
         return {"Body": StreamingBody(io.BytesIO(content), len(content))}
+
+    def get_paginator(self, _: str) -> MemoryS3:
+        return self
+
+    def paginate(self, *, Prefix: str, **_: Any) -> list[Json]:
+        """A page of `list_objects_v2`."""
+        found = sorted(key for key in self.objects if key.startswith(Prefix))
+        return [{"Contents": [{"Key": key, "Size": len(self.objects[key])} for key in found]}]
 
     def head_object(self, *, Key: str, **_: Any) -> Json:
         content = self._object(Key)

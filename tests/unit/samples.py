@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nightmail.batch import Batch
+from nightmail.chunk import Chunk
 from nightmail.deployment import Deployment
 from nightmail.shard import Shard
 
@@ -24,6 +25,19 @@ def sample_batch(**changes: Any) -> Batch:
         "expires_at": NOW + 86_400,
     }
     return Batch.model_validate({**fields, **changes})
+
+
+def sample_chunk(**changes: Any) -> Chunk:
+    """The first chunk of `sample_batch`, planned."""
+    fields = {
+        "batch_id": BATCH_ID,
+        "number": 1,
+        "endpoint": "/v1/chat/completions",
+        "deployment": Deployment(name="gpt-5-mini", provider="openai", model="gpt-5-mini"),
+        "lines": 10,
+        "index": [],
+    }
+    return Chunk.model_validate({**fields, **changes})
 
 
 def sample_shard(**changes: Any) -> Shard:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from nightmail.batch import BatchStatus
+from nightmail.part import Ending
 from nightmail.providers.base import Limits
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.shard import Ending, ShardState
+from nightmail.shard import ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json

@@ -9,9 +9,9 @@ import pytest
 from nightmail.api.batches import Batches
 from nightmail.batch import Batch, BatchError, BatchStatus, RequestCounts, Usage
 from nightmail.errors import StorageUnavailable, WriteConflict
-from nightmail.shard import ShardState
+from nightmail.shard import Shard, ShardState
 from nightmail.stores.batches import BatchStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import Parts, PartStore
 from nightmail.stores.table import Table
 
 from functions.batches.handler import handler
@@ -308,11 +308,11 @@ class BeatenStore(BatchStore):
         super().create_once(batch, key, request_digest, now)
 
 
-def test_two_simultaneous_creates_with_one_key_make_one_batch(
-    table: Table, shards: ShardStore
-) -> None:
+def test_two_simultaneous_creates_with_one_key_make_one_batch(table: Table) -> None:
     store = BeatenStore(table)
-    created = Batches(store, shards, lambda: NOW).create("alice", BODY, idempotency_key="k")
+    created = Batches(store, Parts.of_table(table), lambda: NOW).create(
+        "alice", BODY, idempotency_key="k"
+    )
     assert created["id"] == BATCH_ID
     assert [batch.id for batch in store.list("alice")] == [BATCH_ID]
 
@@ -331,10 +331,12 @@ class SilentStore(BatchStore):
 
 @pytest.mark.parametrize("key", [None, "k"])
 def test_a_create_whose_answer_was_lost_is_acknowledged_because_it_will_run(
-    key: str | None, table: Table, shards: ShardStore
+    key: str | None, table: Table
 ) -> None:
     store = SilentStore(table)
-    created = Batches(store, shards, lambda: NOW).create("alice", BODY, idempotency_key=key)
+    created = Batches(store, Parts.of_table(table), lambda: NOW).create(
+        "alice", BODY, idempotency_key=key
+    )
     assert [batch.id for batch in store.list("alice")] == [created["id"]]
 
 
@@ -350,11 +352,13 @@ class BrokenStore(BatchStore):
 
 @pytest.mark.parametrize("key", [None, "k"])
 def test_a_create_that_wrote_nothing_is_refused_and_leaves_nothing(
-    key: str | None, table: Table, shards: ShardStore
+    key: str | None, table: Table
 ) -> None:
     store = BrokenStore(table)
     with pytest.raises((StorageUnavailable, WriteConflict)):
-        Batches(store, shards, lambda: NOW).create("alice", BODY, idempotency_key=key)
+        Batches(store, Parts.of_table(table), lambda: NOW).create(
+            "alice", BODY, idempotency_key=key
+        )
     assert list(store.list("alice")) == []
 
 
@@ -372,7 +376,7 @@ def test_an_unknown_batch_and_another_owners_answer_the_same(batches: BatchStore
 
 
 def test_counts_of_a_running_batch_are_what_is_booked_and_progress_what_is_reported(
-    batches: BatchStore, shards: ShardStore
+    batches: BatchStore, shards: PartStore[Shard]
 ) -> None:
     batches.create(sample_batch(status="in_progress", shards=3, counts={"total": 30}))
     shards.plan(sample_shard(reported_completed=7, reported_failed=1))
@@ -392,7 +396,9 @@ def test_counts_of_a_running_batch_are_what_is_booked_and_progress_what_is_repor
     }
 
 
-def test_the_figures_of_an_ended_batch_are_its_own(batches: BatchStore, shards: ShardStore) -> None:
+def test_the_figures_of_an_ended_batch_are_its_own(
+    batches: BatchStore, shards: PartStore[Shard]
+) -> None:
     counts = RequestCounts(total=10, completed=8, failed=2)
     usage = Usage(input_tokens=100, output_tokens=10)
     batches.create(sample_batch(status="completed", shards=1, counts=counts, usage=usage))
@@ -404,7 +410,7 @@ def test_the_figures_of_an_ended_batch_are_its_own(batches: BatchStore, shards: 
 
 
 def test_the_details_name_each_shard_and_where_it_stands(
-    batches: BatchStore, shards: ShardStore
+    batches: BatchStore, shards: PartStore[Shard]
 ) -> None:
     batches.create(sample_batch(status="in_progress", shards=1, counts={"total": 10}))
     state = ShardState.SUBMITTED
@@ -426,7 +432,7 @@ def test_the_details_name_each_shard_and_where_it_stands(
 
 
 def test_of_many_shards_a_hundred_are_shown_and_all_are_counted(
-    batches: BatchStore, shards: ShardStore
+    batches: BatchStore, shards: PartStore[Shard]
 ) -> None:
     batches.create(sample_batch(status="in_progress", shards=101, counts={"total": 1010}))
     for number in range(1, 102):
@@ -559,18 +565,18 @@ class MovingStore(BatchStore):
         return super().save(batch)
 
 
-def test_a_cancel_that_meets_a_step_is_tried_again(table: Table, shards: ShardStore) -> None:
+def test_a_cancel_that_meets_a_step_is_tried_again(table: Table) -> None:
     store = MovingStore(table, [BatchStatus.IN_PROGRESS])
     store.create(sample_batch())
-    cancelling = Batches(store, shards, lambda: NOW).cancel("alice", BATCH_ID)
+    cancelling = Batches(store, Parts.of_table(table), lambda: NOW).cancel("alice", BATCH_ID)
     assert cancelling["status"] == "cancelling"
     assert cancelling["in_progress_at"] == NOW
 
 
-def test_a_cancel_that_a_final_status_overtook_is_refused(table: Table, shards: ShardStore) -> None:
+def test_a_cancel_that_a_final_status_overtook_is_refused(table: Table) -> None:
     store = MovingStore(table, [BatchStatus.FAILED])
     store.create(sample_batch())
-    api = Batches(store, shards, lambda: NOW)
+    api = Batches(store, Parts.of_table(table), lambda: NOW)
     with pytest.raises(Exception, match="Cannot cancel a batch with status 'failed'"):
         api.cancel("alice", BATCH_ID)
     assert store.get("alice", BATCH_ID).status == BatchStatus.FAILED

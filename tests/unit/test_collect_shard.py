@@ -15,8 +15,9 @@ from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, ProviderNotFound, ProviderUnavailable
 from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome, number_of
+from nightmail.part import Ending
 from nightmail.providers.base import BatchProvider, Cursor, Limits, Result
-from nightmail.shard import Ending, Shard, ShardState
+from nightmail.shard import Shard, ShardState
 from nightmail.steps import collection
 
 from local.simulator.client import SimulatorClient
@@ -64,7 +65,7 @@ def ended(provider: Provider, lines: int, lines_a_run: int = 0, **changes: Any) 
 
 
 def change(world: World, **changes: Any) -> None:
-    world.stores.shards.save(the_shard(world).model_copy(update=changes))
+    world.stores.parts.shards.save(the_shard(world).model_copy(update=changes))
 
 
 def the_shard(world: World) -> Shard:

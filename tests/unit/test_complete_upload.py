@@ -207,7 +207,6 @@ def test_the_record_of_as_many_parts_as_there_may_be_fits_into_the_table(
         segments=parts,
         status=FileStatus.UPLOADED,
         md5="0" * 32,
-        content_type="t" * 255,
         upload_id="upload_" + "0" * 32,
     )
 

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.config.__main__ import main
+from nightmail.config.entry import deployment_of
 from nightmail.config.gateway import GatewayConfig, parse_config, referenced_names
+from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound
+from nightmail.providers.registry import has_direct_lane
 
 ROOT = Path(__file__).parents[2]
 KEY = "sk-written-out-here"
@@ -33,7 +36,7 @@ def test_an_entry_becomes_a_deployment_whose_key_is_a_reference() -> None:
         "model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY, organization: org-1, timeout: 60"
     )
     (deployment,) = config.deployments("m")
-    assert deployment.model_dump(exclude_none=True) == {
+    assert deployment.model_dump(exclude_defaults=True) == {
         "name": "m",
         "provider": "openai",
         "model": "gpt-4o",
@@ -78,7 +81,14 @@ def test_a_timeout_of_the_settings_is_for_entries_without_one(
         ("o3-mini", "openai"),
         ("text-embedding-3-small", "openai"),
         ("ft:gpt-4o-mini:acme::1", "openai"),
+        ("gpt-3.5-turbo", "openai"),
         ("claude-sonnet-4-5", "anthropic"),
+        ("claude-2", "anthropic"),
+        ("claude-instant-1.2", "anthropic"),
+        ("command-nightly", "cohere"),
+        ("command-r-plus", "cohere"),
+        ("embed-english-v3.0", "cohere"),
+        ("embed-v4.0", "cohere"),
     ],
 )
 def test_a_well_known_name_needs_no_provider(model: str, provider: str) -> None:
@@ -95,14 +105,147 @@ def test_a_given_provider_leaves_the_slashes_of_a_name_alone() -> None:
     assert {found.model for found in config.deployments("m")} == {"meta-llama/Llama-3"}
 
 
-def test_openai_itself_falls_back_on_openais_own_key() -> None:
-    (deployment,) = config_of("model: openai/gpt-4o").deployments("m")
-    assert deployment.api_key == "os.environ/OPENAI_API_KEY"
+OWN_KEYS = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "cohere": "COHERE_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "together_ai": "TOGETHERAI_API_KEY",
+    "fireworks_ai": "FIREWORKS_AI_API_KEY",
+    "xai": "XAI_API_KEY",
+    "deepseek": "DEEPSEEK_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "mistral": "MISTRAL_API_KEY",
+}
 
 
-def test_openais_key_never_goes_to_another_host() -> None:
-    (deployment,) = config_of("model: openai/x, api_base: 'http://localhost/v1'").deployments("m")
-    assert deployment.api_key is None
+@pytest.mark.parametrize(("provider", "name"), OWN_KEYS.items())
+def test_a_provider_itself_falls_back_on_its_own_key(provider: str, name: str) -> None:
+    config = config_of(f"model: {provider}/x")
+    assert config.deployments("m")[0].api_key == f"os.environ/{name}"
+    assert referenced_names(config) == [name]
+
+
+@pytest.mark.parametrize("provider", [*OWN_KEYS, "hosted_vllm"])
+def test_no_providers_own_key_ever_goes_to_another_host(provider: str) -> None:
+    config = config_of(f"model: {provider}/x, api_base: 'http://localhost/v1'")
+    assert config.deployments("m")[0].api_key is None
+
+
+def test_limits_and_lanes_become_the_deployments() -> None:
+    config = config_of(
+        "model: openai/a, rpm: 60, tpm: 9000, max_parallel_requests: 4, num_retries: 0, "
+        "stream_timeout: 2.5, drop_params: true, batch: direct, batch_enabled: true"
+    )
+    (deployment,) = config.deployments("m")
+    assert deployment.model_dump(exclude={"name", "provider", "model"}, exclude_defaults=True) == {
+        "api_key": "os.environ/OPENAI_API_KEY",
+        "rpm": 60,
+        "tpm": 9000,
+        "max_parallel_requests": 4,
+        "num_retries": 0,
+        "stream_timeout_seconds": 3,
+        "drop_params": True,
+        "lane": "direct",
+        "batch_enabled": True,
+    }
+    assert config.warnings == ()
+
+
+def test_what_a_request_may_hold_is_the_deployments_default() -> None:
+    config = config_of("model: openai/a, temperature: 0, stop: [END], weight: 1, stream: true")
+    (deployment,) = config.deployments("m")
+    assert deployment.defaults == {"temperature": 0, "stop": ["END"]}
+    named = [warning.partition(":")[0] for warning in config.warnings]
+    assert named == [f"{PARAMS}.weight", f"{PARAMS}.stream"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "litellm_params: {model: gpt-4o, batch: native, batch_enabled: true}",
+        "litellm_params: {model: gpt-4o}, batch: native, batch_enabled: true",
+        "litellm_params: {model: gpt-4o}, model_info: {batch: native, batch_enabled: true}",
+        "litellm_params: {model: gpt-4o, batch: native}, batch: direct, batch_enabled: true",
+    ],
+)
+def test_the_lane_may_be_chosen_in_any_of_three_places(entry: str) -> None:
+    config = parse_config(f"model_list: [{{model_name: m, {entry}}}]")
+    (deployment,) = config.deployments("m")
+    assert (deployment.lane, deployment.batch_enabled) == ("native", True)
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("rest", "retries"),
+    [
+        ("", None),
+        ("litellm_settings: {num_retries: 5}", 5),
+        ("litellm_settings: {num_retries: 5}\nrouter_settings: {num_retries: 0}", 0),
+    ],
+)
+def test_retries_of_the_settings_are_for_entries_without_any(
+    rest: str, retries: int | None
+) -> None:
+    config = config_of("model: openai/a", "model: openai/b, max_retries: 7", rest=rest)
+    assert [found.num_retries for found in config.deployments("m")] == [retries, 7]
+
+
+def test_an_entry_may_refuse_what_the_settings_drop() -> None:
+    config = config_of(
+        "model: openai/a",
+        "model: openai/b, drop_params: false",
+        rest="litellm_settings: {drop_params: true}",
+    )
+    assert [found.drop_params for found in config.deployments("m")] == [True, False]
+
+
+FALLBACKS = """
+model_list:
+- {model_name: a, litellm_params: {model: openai/a}}
+- {model_name: b, litellm_params: {model: openai/b}}
+- {model_name: openai/*, litellm_params: {model: openai/*}}
+litellm_settings: {fallbacks: [{a: [openai/x]}, {b: [a]}]}
+router_settings:
+  model_group_alias: {other: a}
+  fallbacks: [{a: [b, other, a]}, {"*": [a]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "fallbacks"),
+    [("a", ["b", "other"]), ("other", ["b", "a"]), ("b", ["a"]), ("openai/y", ["a"])],
+)
+def test_fallbacks_are_told_in_order(name: str, fallbacks: list[str]) -> None:
+    config = parse_config(FALLBACKS)
+    assert config.fallbacks(name) == fallbacks
+    assert config.warnings == ()
+
+
+def test_without_fallbacks_there_are_none() -> None:
+    assert config_of("model: openai/a").fallbacks("m") == []
+
+
+def test_a_model_without_a_config_is_known_by_its_name() -> None:
+    deployment = deployment_of("claude-2", timeout_seconds=5)
+    assert deployment == Deployment(
+        name="claude-2",
+        provider="anthropic",
+        model="claude-2",
+        api_key="os.environ/ANTHROPIC_API_KEY",
+        timeout_seconds=5,
+    )
+    assert deployment_of("nobody-knows") is None
+
+
+def test_a_model_without_a_config_may_be_anywhere() -> None:
+    deployment = deployment_of("org/x", "hosted_vllm", api_base="http://localhost/v1", name="mine")
+    assert deployment == Deployment(
+        name="mine", provider="hosted_vllm", model="org/x", api_base="http://localhost/v1"
+    )
+    elsewhere = deployment_of("openai/x", api_base="http://localhost/v1")
+    assert elsewhere
+    assert elsewhere.api_key is None
 
 
 def test_a_written_key_is_spoken_of_by_a_digest_and_warned_about() -> None:
@@ -213,9 +356,10 @@ def test_every_key_that_nothing_acts_on_is_named() -> None:
     config = parse_config("""
 model_list:
 - model_name: gpt-4o-batch
-  litellm_params: {model: gpt-4o, batch_enabled: true, rpm: 10, api_version: 2024-10-21}
+  litellm_params: {model: gpt-4o, temperature: 0, weight: 10, api_version: 2024-10-21}
   model_info: {mode: batch}
-litellm_settings: {drop_params: true}
+  order: 1
+litellm_settings: {callbacks: [x]}
 router_settings: {routing_strategy: simple-shuffle, model_group_alias: {a: {model: gpt-4o-batch, x: 1}}}
 general_settings: {database_url: os.environ/DB}
 files_settings: [{custom_llm_provider: openai}]
@@ -223,11 +367,11 @@ files_settings: [{custom_llm_provider: openai}]
     assert sorted(warning.partition(":")[0] for warning in config.warnings) == [
         "files_settings",
         "general_settings.database_url",
-        "litellm_settings.drop_params",
+        "litellm_settings.callbacks",
         "model_list[0].litellm_params.api_version",
-        "model_list[0].litellm_params.batch_enabled",
-        "model_list[0].litellm_params.rpm",
-        "model_list[0].model_info",
+        "model_list[0].litellm_params.weight",
+        "model_list[0].model_info.mode",
+        "model_list[0].order",
         "router_settings.model_group_alias.a.x",
         "router_settings.routing_strategy",
     ]
@@ -236,7 +380,7 @@ files_settings: [{custom_llm_provider: openai}]
 def test_referenced_names_are_those_that_something_acts_on() -> None:
     config = config_of(
         "model: openai/a, api_key: os.environ/ONE, organization: os.environ/TWO",
-        "model: openai/b, api_base: os.environ/BASE, rpm: os.environ/IGNORED",
+        "model: openai/b, api_base: os.environ/BASE, weight: os.environ/IGNORED",
         "model: openai/c",
         rest="general_settings: {master_key: os.environ/MASTER}",
     )
@@ -297,6 +441,18 @@ PARAMS = "model_list[0].litellm_params"
         (f"model: openai/a, timeout: 1{'0' * 400}", f"{PARAMS}.timeout"),
         ("model: openai/a, timeout: 1, request_timeout: 2", f"{PARAMS}.request_timeout"),
         ("model: openai/a, model: openai/b", f"{PARAMS}.model"),
+        ("model: openai/a, num_retries: 1, max_retries: 2", f"{PARAMS}.max_retries"),
+        ("model: openai/a, num_retries: -1", f"{PARAMS}.num_retries"),
+        ("model: openai/a, num_retries: 1.5", f"{PARAMS}.num_retries"),
+        ("model: openai/a, max_retries: 1000000", f"{PARAMS}.max_retries"),
+        ("model: openai/a, rpm: -1", f"{PARAMS}.rpm"),
+        ("model: openai/a, rpm: 0", f"{PARAMS}.rpm"),
+        ("model: openai/a, tpm: '9'", f"{PARAMS}.tpm"),
+        ("model: openai/a, max_parallel_requests: true", f"{PARAMS}.max_parallel_requests"),
+        ("model: openai/a, stream_timeout: -1", f"{PARAMS}.stream_timeout"),
+        ("model: openai/a, drop_params: 1", f"{PARAMS}.drop_params"),
+        ("model: openai/a, batch: cheap", f"{PARAMS}.batch"),
+        ("model: openai/a, batch_enabled: 'yes'", f"{PARAMS}.batch_enabled"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_its_path(params: str, path: str) -> None:
@@ -315,6 +471,13 @@ def test_a_wrong_parameter_is_refused_with_its_path(params: str, path: str) -> N
         ("general_settings: {master_key: 1234}", "general_settings.master_key"),
         ("router_settings: {model_group_alias: {a: 1}}", "router_settings.model_group_alias.a"),
         ("router_settings: {model_group_alias: {a: b}}", "router_settings.model_group_alias.a"),
+        ("router_settings: {fallbacks: {a: [b]}}", "router_settings.fallbacks"),
+        ("router_settings: {fallbacks: [{'*': b}]}", "router_settings.fallbacks[0].*"),
+        ("router_settings: {fallbacks: [{'*': [b]}]}", "router_settings.fallbacks[0].*"),
+        ("litellm_settings: {fallbacks: [{b: []}]}", "litellm_settings.fallbacks[0].b"),
+        ("litellm_settings: {num_retries: -1}", "litellm_settings.num_retries"),
+        ("router_settings: {num_retries: x}", "router_settings.num_retries"),
+        ("litellm_settings: {drop_params: 0}", "litellm_settings.drop_params"),
         ("environment_variables: {A: [x]}", "environment_variables.A"),
         ("environment_variables: {A: os.environ/B}", "environment_variables.A"),
         ("general_settings: {1: x}", "general_settings"),
@@ -383,17 +546,17 @@ def test_the_configs_of_this_repository_are_valid_without_a_warning(path: str) -
     config = parse_config((ROOT / path).read_bytes())
     assert config.warnings == ()
     for name in config.model_names():
-        assert config.provider_of(name) == "openai"
+        assert has_direct_lane(config.provider_of(name))
 
 
 def test_the_command_prints_warnings_and_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text("model_list: [{model_name: m, litellm_params: {model: gpt-4o, rpm: 1}}]")
+    path.write_text("model_list: [{model_name: m, litellm_params: {model: gpt-4o, weight: 1}}]")
     assert main([str(path)]) == 0
     printed = capsys.readouterr().out
-    assert "warning: model_list[0].litellm_params.rpm" in printed
+    assert "warning: model_list[0].litellm_params.weight" in printed
     assert "needs OPENAI_API_KEY in the secret" in printed
 
 

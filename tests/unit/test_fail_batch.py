@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from nightmail.batch import BatchError, BatchStatus
 from nightmail.errors import StorageUnavailable
-from nightmail.shard import Ending, ShardState
+from nightmail.part import Ending
+from nightmail.shard import ShardState
 
 from functions.fail_batch.handler import handler
 from local.simulator.client import SimulatorClient

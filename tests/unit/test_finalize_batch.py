@@ -13,7 +13,8 @@ from nightmail.batch import BatchError, BatchStatus, Usage
 from nightmail.errors import LeaseLost, StorageUnavailable, WriteConflict
 from nightmail.file import Segment
 from nightmail.outcome import Kind, Outcome, to_row
-from nightmail.shard import Ending, Shard, ShardState
+from nightmail.part import Ending
+from nightmail.shard import Shard, ShardState
 from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
@@ -54,7 +55,7 @@ def add_shard(
         "usage": Usage(input_tokens=len(lines)),
     }
     shard = sample_shard(**{**fields, **changes})
-    world.stores.shards.plan(shard)
+    world.stores.parts.shards.plan(shard)
     return shard
 
 
@@ -290,13 +291,13 @@ def test_a_shard_that_somebody_goes_on_with_is_not_stopped() -> None:
 
     def meanwhile(**given: Any) -> Any:
         found = query(**given)
-        world.stores.shards.take_lease(BATCH_ID, 1, world.now, 600)
+        world.stores.parts.shards.take_lease(BATCH_ID, 1, world.now, 600)
         return found
 
     world.dynamo.query = meanwhile
     with pytest.raises(LeaseLost):
         finalize(world)
-    assert world.stores.shards.get(BATCH_ID, 1).state is ShardState.PLANNED
+    assert world.stores.parts.shards.get(BATCH_ID, 1).state is ShardState.PLANNED
 
 
 def test_what_was_planned_of_a_batch_that_never_started_is_left_out() -> None:

@@ -1,9 +1,9 @@
-"""What a function learns of its invocation: when to stop, and how long its lease has to last."""
+"""What a function learns of its invocation: when to stop or to answer, how long its lease has to last."""
 
 from __future__ import annotations
 
 import pytest
-from nightmail.invocation import lease_seconds, time_is_up
+from nightmail.invocation import answer_seconds, lease_seconds, time_is_up
 
 from tests.unit.gateway import LambdaContext
 
@@ -19,3 +19,12 @@ def test_a_function_with_time_left_goes_on() -> None:
 
 def test_a_function_without_time_stops() -> None:
     assert time_is_up(LambdaContext(remaining_milliseconds=0))()
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"), [(900_000, 25), (29_000, 25), (20_000, 17), (3_000, 0), (0, 0)]
+)
+def test_an_answer_comes_within_25_seconds_and_before_the_functions_end(
+    milliseconds: int, seconds: int
+) -> None:
+    assert answer_seconds(LambdaContext(remaining_milliseconds=milliseconds)) == seconds

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.provider_config import ConfigRefused, Keys, ProviderConfig
+from local.cloud import DEFAULT_CONFIG
+from local.provider_config import ConfigRefused, Keys, ProviderConfig, simulated_bases
 
 KEYS = Keys(master="sk-master", second="sk-second")
 MODEL = "model_list: [{model_name: m, litellm_params: {model: openai/m, api_key: %s}}]"
@@ -109,3 +110,35 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, words: s
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigRefused, match="No such file"):
         ProviderConfig.read(tmp_path / "nowhere.yaml")
+
+
+def test_the_default_config_needs_nothing_but_the_simulator() -> None:
+    variables = {**simulated_bases("http://127.0.0.1:4010"), "NIGHTMAIL_SIMULATOR_KEY": "sk-s"}
+    config = ProviderConfig.read(DEFAULT_CONFIG)
+
+    assert config.missing(variables) == []
+    assert config.config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "own", "path"),
+    [
+        ("gpt-4o-mini", "openai", "gpt-4o-mini", "/v1"),
+        ("gpt-9", "openai", "gpt-9", "/v1"),
+        ("claude-2", "anthropic", "claude-2", "/anthropic"),
+        ("anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5", "/anthropic"),
+        ("command-nightly", "cohere", "command-nightly", "/cohere"),
+        ("embed-english-v3.0", "cohere", "embed-english-v3.0", "/cohere"),
+        ("groq/llama-3.3-70b", "groq", "llama-3.3-70b", "/groq/v1"),
+        ("openrouter/qwen/qwen3", "openrouter", "qwen/qwen3", "/openrouter/v1"),
+    ],
+)
+def test_the_default_config_leads_every_provider_to_the_simulator(
+    model: str, provider: str, own: str, path: str
+) -> None:
+    variables = simulated_bases("http://127.0.0.1:4010")
+    (found,) = ProviderConfig.read(DEFAULT_CONFIG).config.deployments(model)
+
+    assert (found.provider, found.model) == (provider, own)
+    base = (found.api_base or "").removeprefix("os.environ/")
+    assert variables[base] == f"http://127.0.0.1:4010{path}"

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import boto3
 from nightmail.errors import GatewayError
+from nightmail.quota import Quota
+from nightmail.shard import Shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import PartStore
+from nightmail.stores.quotas import QuotaStore
 from nightmail.stores.table import Table
 
 from tests.unit.conftest import ENVIRONMENT
@@ -26,7 +29,7 @@ def told(function: Callable[[], object]) -> object:
 
 def use_table(table: Table) -> list[object]:
     """What the stores answer, in a row of calls that meets every condition both ways."""
-    batches, shards = BatchStore(table), ShardStore(table)
+    batches, shards, quotas = BatchStore(table), PartStore(table, Shard), QuotaStore(table)
     batch, shard = sample_batch(metadata={"a": "🦉"}), sample_shard()
     return [
         told(lambda: batches.find("alice", BATCH_ID)),
@@ -44,6 +47,10 @@ def use_table(table: Table) -> list[object]:
         told(lambda: shards.save(shard)),
         told(lambda: list(shards.list(BATCH_ID))),
         told(lambda: list(shards.list("batch_unknown"))),
+        told(lambda: quotas.save(Quota(key="k", requests_until=7))),
+        told(lambda: quotas.save(Quota(key="k"))),
+        told(lambda: quotas.save(quotas.get("k"))),
+        told(lambda: quotas.get("k")),
     ]
 
 
@@ -58,6 +65,11 @@ def use_bucket(objects: ObjectStore) -> list[object]:
         told(lambda: objects.put_if_absent("a/1", b"other")),
         told(lambda: objects.put_if_absent("a/4", b"four")),
         told(lambda: b"".join(objects.chunks([first, second], 2))),
+        told(lambda: list(objects.pieces([first, second], 1, 5))),
+        told(lambda: list(objects.pieces([first, second], 3, 99))),
+        told(lambda: list(objects.pieces([first, second], 4, 4))),
+        told(lambda: list(objects.segments("a/"))),
+        told(lambda: list(objects.segments("b/"))),
         told(lambda: objects.delete(["a/2", "a/unknown"])),
         told(lambda: objects.get("a/2")),
         told(lambda: objects.resume(resting).complete()),

@@ -18,10 +18,10 @@ from nightmail.errors import (
 )
 from nightmail.lines import Line
 from nightmail.outcome import Kind
+from nightmail.part import Ending
 from nightmail.providers.base import Cursor, Result, Tag
 from nightmail.providers.openai import provider as openai_provider
 from nightmail.providers.openai.provider import OpenAIProvider, open_client
-from nightmail.shard import Ending
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.batch import Usage
 from nightmail.outcome import Kind, Outcome, to_row
+from nightmail.part import Ending
 from nightmail.providers.base import Phase
 from nightmail.providers.openai.convert import to_outcome, to_progress
-from nightmail.shard import Ending
 from nightmail.usage import usage_of
 
 from tests.unit.machine import Json

@@ -13,11 +13,12 @@ from nightmail.batch import Batch, BatchError, InboxOrigin
 from nightmail.errors import StorageUnavailable
 from nightmail.file import Segment, StoredFile, object_key
 from nightmail.payloads import BatchTask
+from nightmail.shard import Shard
 from nightmail.steps.deliver_outbox import deliver_outbox
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import PartStore
 
 from functions.deliver_outbox.handler import handler
 from tests.unit.conftest import ENVIRONMENT
@@ -80,7 +81,7 @@ def outbox(objects: ObjectStore) -> dict[str, bytes]:
 
 
 def test_results_and_status_lie_under_the_name_of_the_dropped_file(
-    ended: Batch, objects: ObjectStore, shards: ShardStore
+    ended: Batch, objects: ObjectStore, shards: PartStore[Shard]
 ) -> None:
     shards.plan(sample_shard())
     assert deliver() == [OUTPUT, ERRORS, STATUS]

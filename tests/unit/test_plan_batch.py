@@ -67,7 +67,7 @@ def served_by(world: World, choose: Callable[[str, str | None], list[Deployment]
 
 
 def shard_lines(world: World, number: int = 1) -> list[Json]:
-    content = world.stores.objects.get(f"{WORK}/shards/{number:06d}/input")
+    content = b"".join(world.stores.objects.chunks(world.shards[number - 1].input))
     return [json.loads(line) for line in content.splitlines()]
 
 
@@ -77,7 +77,14 @@ def shard_lines(world: World, number: int = 1) -> list[Json]:
 def test_a_good_file_becomes_a_shard_and_the_batch_is_in_progress(world: World) -> None:
     world.create(requests(3))
     step = world.step("PlanBatch")
-    assert step == {"v": 1, "next": "shards", "wait_seconds": 0, "concurrency": 1}
+    assert step == {
+        "v": 1,
+        "next": "parts",
+        "wait_seconds": 0,
+        "concurrency": 1,
+        "shards": 1,
+        "chunks": 0,
+    }
     batch = world.batch
     assert batch.status is BatchStatus.IN_PROGRESS
     assert (batch.in_progress_at, batch.shards, batch.model) == (NOW, 1, "gpt-5-mini")
@@ -91,7 +98,7 @@ def test_an_index_keeps_the_numbers_and_custom_ids_of_the_file(world: World) -> 
     one, two = as_jsonl([request(1, custom_id='"\n🦉'), request(2)]).splitlines()
     world.create(b"\n" + one + b"\n\n\n" + two)
     plan(world)
-    index = world.stores.objects.get(f"{WORK}/shards/000001/index")
+    index = b"".join(world.stores.objects.chunks(world.shards[0].index))
     assert index.decode() == '2 "\\"\\n🦉"\n5 "line-2"\n'
 
 
@@ -122,7 +129,7 @@ def test_the_first_deployment_with_a_native_lane_is_chosen(world: World) -> None
 
     served_by(world, choose)
     world.create(requests(5), deployment_hint="mine")
-    assert plan(world) == "shards"
+    assert plan(world) == "parts"
     assert world.shards[0].deployment.provider == "openai"
     assert asked == [("gpt-5-mini", "mine")]
 
@@ -131,7 +138,7 @@ def test_planning_again_changes_nothing(world: World) -> None:
     world.create(requests(3))
     plan(world)
     before = (world.batch, world.shards)
-    assert plan(world) == "shards"
+    assert plan(world) == "parts"
     assert (world.batch, world.shards) == before
 
 
@@ -202,7 +209,7 @@ def test_more_lines_than_allowed_are_refused(world: World) -> None:
 def test_as_many_lines_as_allowed_are_taken(world: World) -> None:
     with_limits(world, lines=3)
     world.create(requests(3))
-    assert plan(world) == "shards"
+    assert plan(world) == "parts"
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(world: World) -> None:
@@ -245,7 +252,7 @@ def test_a_line_of_seventeen_megabytes_is_an_error_and_its_neighbours_are_read(
 
 def test_a_line_of_fifteen_megabytes_is_taken(world: World) -> None:
     world.create([request(1, "x" * (MAX_LINE_BYTES - 2**20)), request(2)])
-    assert plan(world) == "shards"
+    assert plan(world) == "parts"
 
 
 def test_errors_with_huge_texts_fit_into_the_table(world: World) -> None:
@@ -261,7 +268,7 @@ def test_errors_with_huge_texts_fit_into_the_table(world: World) -> None:
 @pytest.mark.parametrize(
     ("status", "goes_to"),
     [
-        ("in_progress", "shards"),
+        ("in_progress", "parts"),
         ("finalizing", "finalize"),
         ("cancelling", "finalize"),
         ("completed", "done"),
@@ -342,5 +349,5 @@ def test_a_plan_whose_upload_is_gone_is_made_anew(
     uploads.forget_uploads()
     with pytest.raises(StorageUnavailable):
         plan(world)
-    assert plan(world) == "shards"
+    assert plan(world) == "parts"
     assert len(shard_lines(world)) == 5

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, StorageUnavailable
-from nightmail.shard import Ending, Shard, ShardState
+from nightmail.part import Ending
+from nightmail.shard import Shard, ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
@@ -41,7 +42,7 @@ def the_shard(world: World) -> Shard:
 
 
 def change(world: World, **changes: Any) -> None:
-    world.stores.shards.save(the_shard(world).model_copy(update=changes))
+    world.stores.parts.shards.save(the_shard(world).model_copy(update=changes))
 
 
 def answer_with(world: World, **fields: Any) -> None:

@@ -19,27 +19,22 @@ from nightmail.errors import (
     ProviderThrottled,
     ProviderUnavailable,
 )
-from nightmail.providers.http import (
-    json_object,
-    raise_for_status,
-    transport_errors,
-    without_secrets,
-)
+from nightmail.providers.http import without_secrets
+from nightmail.providers.native_http import json_object, raise_for_status, transport_errors
 
 KEY = "my own key, which looks like nothing"
 
 
 def response(status: int, body: Any = None, **headers: str) -> httpx.Response:
-    sent = httpx.Request("POST", "http://provider/v1", headers={"authorization": f"Bearer {KEY}"})
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     if isinstance(body, bytes):
-        return httpx.Response(status, content=body, headers=names, request=sent)
-    return httpx.Response(status, json=body, headers=names, request=sent)
+        return httpx.Response(status, content=body, headers=names)
+    return httpx.Response(status, json=body, headers=names)
 
 
 def error_of(answer: httpx.Response) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        raise_for_status(answer, "openai")
+        raise_for_status(answer, "openai", KEY)
     return caught.value
 
 
@@ -98,7 +93,11 @@ def test_param_and_code_are_kept() -> None:
         (b'{"message": "without an envelope"}', "without an envelope"),
         (b'{"error": {"message": {"odd": 1}}}', "{'odd': 1}"),
         (b'["an", "array"]', "['an', 'array']"),
-        (b"{}", "no reason given"),
+        (b"{}", "Bad Gateway"),
+        (b'{"error": ""}', "Bad Gateway"),
+        (b'{"detail": "Not so."}', "Not so."),
+        (b'{"detail": [{"loc": ["body", "n"], "msg": "too big"}, 1]}', "body.n: too big"),
+        (b'{"error": "plain words", "code": "some_code"}', "plain words"),
     ],
 )
 def test_words_are_found_wherever_a_server_puts_them(body: bytes, text: str) -> None:
@@ -126,11 +125,25 @@ def test_no_body_breaks_the_reading_of_an_error(status: int, body: bytes) -> Non
         ("header 'Bearer abc.def-ghi'", "header '***'"),
         (f"I got {KEY}!", "I got ***!"),
         ("The key provided is task-specific.", "The key provided is task-specific."),
+        ("Look at https://10.0.0.7:8080/v1?x=1. Then", "Look at [link]. Then"),
+        ("(see http://inside/a)", "(see [link])"),
     ],
 )
 def test_keys_are_blanked_and_words_are_not(said: str, shown: str) -> None:
     assert without_secrets(said, KEY) == shown
     assert error_of(response(401, envelope(message=said))).message.endswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"code": 400, "type": "BadRequestError"}, "BadRequestError"),
+        ({"code": "wrong", "type": "t"}, "wrong"),
+        ({"code": None, "type": None}, "provider_rejected"),
+    ],
+)
+def test_a_number_for_a_code_says_nothing_new(fields: dict[str, Any], code: str) -> None:
+    assert error_of(response(400, envelope(**fields))).code == code
 
 
 def test_a_long_text_is_cut() -> None:

@@ -10,11 +10,12 @@ import boto3
 import pytest
 from nightmail.batch import BatchStatus, InboxOrigin, RequestCounts
 from nightmail.file import Segment, StoredFile
+from nightmail.shard import Shard
 from nightmail.steps.publish_changes import events_of, publish_changes
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.events import MOST_BYTES, Event, EventBus
 from nightmail.stores.files import FileStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import PartStore
 from nightmail.stores.stream import Change
 
 from functions.publish_changes.handler import handler
@@ -102,7 +103,7 @@ def test_a_batch_that_came_by_the_inbox_says_so(stream: TableStream, batches: Ba
 
 
 def test_shards_and_idempotency_keys_are_nobodys_business(
-    stream: TableStream, batches: BatchStore, shards: ShardStore
+    stream: TableStream, batches: BatchStore, shards: PartStore[Shard]
 ) -> None:
     batches.create_once(sample_batch(), "key", "digest", NOW)
     shards.plan(sample_shard())

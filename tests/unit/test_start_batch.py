@@ -11,10 +11,11 @@ from nightmail import wiring
 from nightmail.batch import BatchStatus
 from nightmail.errors import StorageUnavailable
 from nightmail.payloads import BatchTask
+from nightmail.shard import Shard
 from nightmail.steps.start_batch import start_batches
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.executions import Executions
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import PartStore
 
 from functions.start_batch.handler import handler
 from tests.unit.gateway import LambdaContext
@@ -87,7 +88,7 @@ def test_an_execution_that_ran_before_is_no_failure(
 
 
 def test_what_is_no_new_batch_starts_nothing(
-    machine: str, stream: TableStream, batches: BatchStore, shards: ShardStore
+    machine: str, stream: TableStream, batches: BatchStore, shards: PartStore[Shard]
 ) -> None:
     batches.create_once(sample_batch(), "key", "digest", NOW)
     batches.save(batches.get("alice", BATCH_ID).move_to(BatchStatus.IN_PROGRESS, NOW))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, StorageUnavailable
+from nightmail.part import Ending
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.shard import Ending, Shard, ShardState
+from nightmail.shard import Shard, ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json, Killed
@@ -40,7 +41,7 @@ def the_shard(world: World) -> Shard:
 
 
 def change(world: World, **changes: Any) -> None:
-    world.stores.shards.save(the_shard(world).model_copy(update=changes))
+    world.stores.parts.shards.save(the_shard(world).model_copy(update=changes))
 
 
 def test_a_planned_shard_is_submitted_and_its_lease_given_back(world: World) -> None:
@@ -85,14 +86,14 @@ def test_a_batch_that_wants_no_more_is_not_submitted(
 
 
 def test_while_a_lease_is_held_nothing_is_sent(world: World) -> None:
-    world.stores.shards.take_lease(world.batch.id, 1, world.now, LEASE_SECONDS)
+    world.stores.parts.shards.take_lease(world.batch.id, 1, world.now, LEASE_SECONDS)
     world.now += LEASE_SECONDS - 1
     assert submit(world) == ("submit", 30)
     assert world.simulator.calls() == []
 
 
 def test_a_lease_that_ran_out_is_taken_over(world: World) -> None:
-    world.stores.shards.take_lease(world.batch.id, 1, world.now, LEASE_SECONDS)
+    world.stores.parts.shards.take_lease(world.batch.id, 1, world.now, LEASE_SECONDS)
     world.now += LEASE_SECONDS
     assert submit(world)[0] == "poll"
 

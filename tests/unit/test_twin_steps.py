@@ -36,14 +36,15 @@ class Meeting(Fate):
         return self.passed_on(function, *given, **named)
 
 
-def twin_of(world: World) -> Callable[[], None]:
+def twin_of(world: World, **more: Any) -> Callable[[], None]:
     """The same step with the same payload, in another process."""
-    other = World(world.simulator, dynamo=world.dynamo, s3=world.s3, lines_a_run=world.lines_a_run)
+    shared = {"dynamo": world.dynamo, "s3": world.s3, "lines_a_run": world.lines_a_run}
+    other = World(world.simulator, **shared, **more)
 
     def run() -> None:
         state, payload = world.under_way
         with suppress(GatewayError):
-            other.step(state, payload.get("shard"))
+            other.step(state, payload.get("shard", payload.get("chunk")))
 
     return run
 
@@ -65,5 +66,23 @@ def test_a_twin_at_any_call_changes_nothing(
         assert world.batch.status is BatchStatus.COMPLETED
         assert len(world.check_promises(requests(LINES)).output) == LINES
         assert [len(world.provider_batches(shard)) for shard in (1, 2)] == [1, 1]
+        if meeting.calls < number:
+            return
+
+
+@pytest.mark.parametrize("lines_a_run", [0, 3], ids=["whole", "suspended"])
+def test_a_twin_of_a_worker_calls_nobody(simulator: SimulatorClient, lines_a_run: int) -> None:
+    """At whatever moment it comes, the lease keeps it from calling while the other one may."""
+    more: dict[str, Any] = {"lane": "direct", "chunk_lines": 5, "concurrency": 2}
+    for number in range(1, _MOST_CALLS):
+        simulator.reset()
+        meeting = Meeting(kill_at=number)
+        world = World(simulator, fate=meeting, lines_a_run=lines_a_run, **more)
+        meeting.meanwhile = twin_of(world, **more)
+        world.create(requests(7))
+        assert world.run().state == "BatchEnded"
+        assert world.batch.status is BatchStatus.COMPLETED
+        assert len(world.check_promises(requests(7), paid_once=False).output) == 7
+        assert sum(simulator.paid().values()) <= 7 + 2 * 2
         if meeting.calls < number:
             return

@@ -7,6 +7,7 @@ caller would: counts never go back, a final status stays.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +16,13 @@ from typing import Any, cast
 import boto3
 from nightmail.batch import Batch, BatchStatus
 from nightmail.batch_object import to_batch_object
-from nightmail.deployment import Deployment
+from nightmail.chunk import Chunk
+from nightmail.deployment import Deployment, Lane
 from nightmail.file import Segment, StoredFile
-from nightmail.payloads import BatchTask, ShardTask, StepResult
+from nightmail.payloads import BatchTask, ChunkTask, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, ProviderOf
-from nightmail.providers.registry import open_provider
+from nightmail.providers.direct import DirectOf, DirectProvider
+from nightmail.providers.registry import open_direct, open_provider
 from nightmail.shard import Shard
 from nightmail.steps.collect_shard import collect_shard
 from nightmail.steps.fail_batch import fail_batch
@@ -27,11 +30,13 @@ from nightmail.steps.finalize_batch import finalize_batch
 from nightmail.steps.input_checks import PlanLimits
 from nightmail.steps.plan_batch import Planner, plan_batch
 from nightmail.steps.poll_shard import poll_shard
+from nightmail.steps.run_chunk import Worker, WorkTime, run_chunk
 from nightmail.steps.submit_shard import submit_shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import Parts
+from nightmail.stores.quotas import QuotaStore
 from nightmail.stores.stores import Stores
 from nightmail.stores.table import Table
 
@@ -75,14 +80,23 @@ class World:
     lines_a_run: int = 0  # how many lines a long step takes before its time is up; 0: all
     api_base: str = ""  # the simulator's, if empty
     cancel_at: str = ""  # the state before which the caller cancels
+    provider: str = "openai"
+    lane: Lane = "auto"  # the deployment's
+    limits: Json = field(default_factory=dict)  # the deployment's rpm and others
+    chunk_lines: int = 1000
+    concurrency: int = 10  # calls of a worker in flight
+    work_seconds: float = 60  # after which a worker's calls are cut off
 
     def __post_init__(self) -> None:
         table = Table(self.mortal(self.dynamo), self.table)
         objects = ObjectStore(self.mortal(self.s3), self.bucket)
-        batches, shards, files = BatchStore(table), ShardStore(table), FileStore(table)
-        self.stores = Stores(batches, shards, files, objects)
-        limits = PlanLimits(lines=50_000, bytes=200 * 1024 * 1024, concurrency=1)
+        self.stores = Stores(BatchStore(table), Parts.of_table(table), FileStore(table), objects)
+        self.quotas = QuotaStore(table)
+        limits = PlanLimits(
+            lines=50_000, bytes=200 * 1024 * 1024, concurrency=1, chunk_lines=self.chunk_lines
+        )
         self.provider_of: ProviderOf = self._open_provider
+        self.direct_of: DirectOf = self._open_direct
         self.planner = Planner(self.stores, self.deployments_of, self.provider_of, limits)
         self._seen: Json = {}
         self.under_way: tuple[str, Json] = ("", {})  # the state and its function's payload
@@ -95,15 +109,20 @@ class World:
         return [
             Deployment(
                 name=model,
-                provider="openai",
+                provider=self.provider,
                 model=UPSTREAM_MODEL,
-                api_base=self.api_base or self.simulator.base_url,
+                api_base=self.api_base or self.simulator.base_of(self.provider),
                 api_key="os.environ/UPSTREAM_KEY",
+                lane=self.lane,
+                **self.limits,
             )
         ]
 
     def _open_provider(self, deployment: Deployment) -> BatchProvider:
         return cast(BatchProvider, self.mortal(open_provider(deployment, KEY)))
+
+    def _open_direct(self, deployment: Deployment) -> DirectProvider:
+        return open_direct(deployment, KEY)
 
     @classmethod
     def in_aws(cls, simulator: SimulatorClient, **more: Any) -> World:
@@ -129,10 +148,11 @@ class World:
         self._entered("the end")
         return ended
 
-    def step(self, state: str, shard: int | None = None) -> Json:
-        """Run one function."""
+    def step(self, state: str, part: int | None = None) -> Json:
+        """Run one function; `part` is the number of a shard, or of a chunk."""
         payload: Json = {"v": 1, "owner": "alice", "batch_id": BATCH_ID}
-        return self._tasks()[state](payload if shard is None else {**payload, "shard": shard})
+        kind = "chunk" if state == "RunChunk" else "shard"
+        return self._tasks()[state](payload if part is None else {**payload, kind: part})
 
     def wait(self, seconds: float) -> None:
         self.now += round(seconds)
@@ -151,7 +171,11 @@ class World:
 
     @property
     def shards(self) -> list[Shard]:
-        return list(self.stores.shards.list(BATCH_ID))
+        return list(self.stores.parts.shards.list(BATCH_ID))
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        return list(self.stores.parts.chunks.list(BATCH_ID))
 
     def provider_batches(self, shard: int = 1) -> list[Json]:
         """What the provider started for a shard, oldest first."""
@@ -202,6 +226,7 @@ class World:
             "SubmitShard": self._submit,
             "PollShard": self._poll,
             "CollectShard": self._collect,
+            "RunChunk": self._run_chunk,
             "FinalizeBatch": self._finalize,
             "FailBatch": self._fail,
         }
@@ -222,6 +247,13 @@ class World:
     def _collect(self, payload: Json) -> StepResult:
         task, up = ShardTask.model_validate(payload), self._time_is_up()
         return collect_shard(task, self.stores, self.provider_of, self._clock, up)
+
+    def _run_chunk(self, payload: Json) -> StepResult:
+        begun_at = time.monotonic()
+        clock = lambda: self.now + time.monotonic() - begun_at  # noqa: E731 - limits need real time
+        worker = Worker(self.stores, self.quotas, self.direct_of, clock, self.concurrency)
+        work_time = WorkTime(self._time_is_up(), self.work_seconds)
+        return run_chunk(ChunkTask.model_validate(payload), worker, work_time)
 
     def _finalize(self, payload: Json) -> StepResult:
         task, up = BatchTask.model_validate(payload), self._time_is_up()
@@ -257,7 +289,7 @@ class World:
 
     def _look(self) -> None:
         batch = self.batch
-        seen = to_batch_object(batch, self.shards if batch.shards else [])
+        seen = to_batch_object(batch, self.stores.parts.of_batch(batch))
         before, self._seen = self._seen, seen
         if not before:
             return
@@ -306,4 +338,5 @@ def _check_answer(line: Json, body: Json) -> None:
     answer = line["response"]["body"]
     assert answer["choices"][0]["message"]["content"].endswith(f"[sim {answers.digest(body)}]")
     assert answer["model"] == body["model"]
-    assert line["nightmail"] == {"provider": "openai", "model": answers.dated(UPSTREAM_MODEL)}
+    details = {"provider": "openai", "model": answers.dated(UPSTREAM_MODEL)}
+    assert line["nightmail"] in (details, {**details, "lane": "direct"})

@@ -19,8 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from nightmail.deployment import Lane
 from nightmail.errors import StatusConflict
-from nightmail.file import ExpiresAfter
+from nightmail.file import ExpiresAfter, Segment
 
 
 class BatchStatus(StrEnum):
@@ -140,7 +141,10 @@ class Batch(BaseModel):
     output_expires_after: ExpiresAfter | None = None
     deployment_hint: str | None = None  # LiteLLM's `model` hints choose the deployment
     model: str | None = None  # the public name that the lines ask for
-    shards: int = 0  # how many PlanBatch cut; 0 until it has
+    lane: Lane | None = None  # which every line takes, whatever the deployment says
+    answered: Segment | None = None  # outcomes that it begins with: rows, sorted
+    shards: int = 0  # how many PlanBatch cut
+    chunks: int = 0
     counts: RequestCounts = Field(default_factory=RequestCounts)
     usage: Usage = Field(default_factory=Usage)
     errors: list[BatchError] = Field(default_factory=list)
@@ -157,6 +161,11 @@ class Batch(BaseModel):
             raise StatusConflict(f"A batch cannot go from {self.status} to {status}.")
         stamp = {} if status is BatchStatus.VALIDATING else {f"{status}_at": now}
         return self.model_copy(update={"status": status, **stamp, **changes})
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether there are parts whose lines are owed an outcome."""
+        return self.shards + self.chunks > 0
 
     def is_out_of_time(self, now: int) -> bool:
         """Whether the completion window has passed."""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nightmail.batch import Batch, RequestCounts, Usage
+from nightmail.chunk import Chunk
+from nightmail.part import Part
 from nightmail.shard import Shard
 
-_MOST_SHARDS = 100
+_MOST_PARTS = 100
 _PLAIN_FIELDS = (
     "id",
     "endpoint",
@@ -31,26 +33,28 @@ _PLAIN_FIELDS = (
 )
 
 
-def to_batch_object(batch: Batch, shards: Sequence[Shard]) -> dict[str, Any]:
-    """OpenAI's Batch object, with the details of at most 100 shards under `nightmail`."""
-    entry = to_list_entry(batch, shards)
-    entry["nightmail"]["shards"] = [_shard_object(shard) for shard in shards[:_MOST_SHARDS]]
-    return entry
+def to_batch_object(batch: Batch, parts: Sequence[Part]) -> dict[str, Any]:
+    """OpenAI's Batch object, with the details of at most 100 shards and chunks under `nightmail`."""
+    entry = to_list_entry(batch, parts)
+    shards = [_shard_object(part) for part in parts if isinstance(part, Shard)]
+    chunks = [_part_object(part) for part in parts if isinstance(part, Chunk)]
+    details = {"shards": shards[:_MOST_PARTS], "chunks": chunks[:_MOST_PARTS]}
+    return {**entry, "nightmail": {**entry["nightmail"], **details}}
 
 
-def to_list_entry(batch: Batch, shards: Sequence[Shard]) -> dict[str, Any]:
+def to_list_entry(batch: Batch, parts: Sequence[Part]) -> dict[str, Any]:
     """OpenAI's Batch object as it stands in a list: `nightmail` holds the progress alone.
 
-    `shards` may be empty for a batch in a final status, whose own figures are the truth.
+    `parts` may be empty for a batch in a final status, whose own figures are the truth.
     """
     fields = batch.model_dump(mode="json", include=set(_PLAIN_FIELDS))
     return {
         "object": "batch",
         **fields,
         "errors": _errors_object(batch),
-        "request_counts": _counts(batch, shards).model_dump(),
-        "usage": _usage_object(_usage(batch, shards)),
-        "nightmail": {"progress": _progress(batch, shards)},
+        "request_counts": _counts(batch, parts).model_dump(),
+        "usage": _usage_object(_usage(batch, parts)),
+        "nightmail": {"progress": _progress(batch, parts)},
     }
 
 
@@ -60,21 +64,21 @@ def _errors_object(batch: Batch) -> dict[str, Any] | None:
     return {"object": "list", "data": [error.model_dump() for error in batch.errors]}
 
 
-def _counts(batch: Batch, shards: Sequence[Shard]) -> RequestCounts:
+def _counts(batch: Batch, parts: Sequence[Part]) -> RequestCounts:
     """Only booked figures: what a provider reports while it works may still go down."""
     if batch.status.is_final:
         return batch.counts
     return RequestCounts(
         total=batch.counts.total,
-        completed=sum(shard.completed for shard in shards),
-        failed=sum(shard.failed for shard in shards),
+        completed=sum(part.completed for part in parts),
+        failed=sum(part.failed for part in parts),
     )
 
 
-def _usage(batch: Batch, shards: Sequence[Shard]) -> Usage:
+def _usage(batch: Batch, parts: Sequence[Part]) -> Usage:
     if batch.status.is_final:
         return batch.usage
-    return sum((shard.usage for shard in shards), Usage())
+    return sum((part.usage for part in parts), Usage())
 
 
 def _usage_object(usage: Usage) -> dict[str, Any]:
@@ -87,35 +91,43 @@ def _usage_object(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _progress(batch: Batch, shards: Sequence[Shard]) -> dict[str, int]:
-    """What the providers say while they work."""
+def _progress(batch: Batch, parts: Sequence[Part]) -> dict[str, int]:
+    """What the providers say while they work, and what of our own calls is saved."""
     if batch.status.is_final:
         return {"completed": batch.counts.completed, "failed": batch.counts.failed}
-    reports = [_reported(shard) for shard in shards]
+    reports = [_reported(part) for part in parts]
     return {
         "completed": sum(completed for completed, _ in reports),
         "failed": sum(failed for _, failed in reports),
     }
 
 
-def _reported(shard: Shard) -> tuple[int, int]:
-    """Completed and failed lines: never below what is booked, together never above the shard's."""
-    completed = min(max(shard.reported_completed, shard.completed), shard.lines - shard.failed)
-    failed = min(max(shard.reported_failed, shard.failed), shard.lines - completed)
+def _reported(part: Part) -> tuple[int, int]:
+    """Completed and failed lines: never below what is booked, together never above the part's."""
+    if not isinstance(part, Shard):
+        return part.completed, part.failed
+    completed = min(max(part.reported_completed, part.completed), part.lines - part.failed)
+    failed = min(max(part.reported_failed, part.failed), part.lines - completed)
     return completed, failed
 
 
 def _shard_object(shard: Shard) -> dict[str, Any]:
-    completed, failed = _reported(shard)
     return {
-        "number": shard.number,
-        "deployment": shard.deployment.name,
-        "provider": shard.deployment.provider,
+        **_part_object(shard),
         "provider_batch_id": shard.provider_batch_id,
         "provider_status": shard.provider_status,
-        "state": shard.state.value,
-        "last_refusal": shard.last_refusal,
-        "lines": shard.lines,
+    }
+
+
+def _part_object(part: Shard | Chunk) -> dict[str, Any]:
+    completed, failed = _reported(part)
+    return {
+        "number": part.number,
+        "deployment": part.deployment.name,
+        "provider": part.deployment.provider,
+        "state": part.state.value,
+        "last_refusal": part.last_refusal,
+        "lines": part.lines,
         "completed": completed,
         "failed": failed,
     }

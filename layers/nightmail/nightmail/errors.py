@@ -19,6 +19,7 @@ GatewayError
 │   ├── ProviderNotFound           it does not know the id
 │   ├── ProviderRejected           it refused the key, model, file or request
 │   └── ProviderGarbled            an answer that is not its protocol
+├── AllModelsFailed                nobody won a race; its status is made of the models' own
 └── StorageError             503   our own stores
     ├── StorageUnavailable         throttled or away                 (retryable)
     ├── WriteConflict              somebody else wrote first         (retryable)
@@ -30,7 +31,7 @@ state machine lists leaves.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class GatewayError(Exception):
@@ -145,6 +146,27 @@ class ProviderRejected(ProviderError):
 
 class ProviderGarbled(ProviderError):
     default_code = "provider_garbled"
+
+
+class AllModelsFailed(GatewayError):
+    """Nobody won a race. `models` tells of each one, in order: `model`, `status`, `code`, `message`."""
+
+    default_code = "all_models_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        models: list[dict[str, Any]],
+        http_status: int,
+        error_type: str,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.models = models
+        self.http_status = http_status
+        self.type = error_type
+        self.retry_after_seconds = retry_after_seconds
 
 
 class StorageError(GatewayError):

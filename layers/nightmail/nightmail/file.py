@@ -46,7 +46,6 @@ class StoredFile(BaseModel):
     status_details: str | None = None
     segments: list[Segment]
     md5: str | None = None  # hexadecimal, as the caller gave it
-    content_type: str | None = None
     upload_id: str | None = None  # the upload that it was completed from
     join_asked_at: int | None = None  # when join_file was last asked for more
 

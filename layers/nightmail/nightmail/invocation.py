@@ -13,6 +13,12 @@ from nightmail.telemetry import logger
 # A step stops early enough to save what it has: a quarter of its time, at most a minute.
 _SAVING_SHARE = 0.25
 _SAVING_SECONDS_AT_MOST = 60.0
+# Meanwhile calls that are in flight may end; this is left for the last of them.
+_LAST_SAVE_SHARE = 0.1
+_LAST_SAVE_SECONDS_AT_MOST = 20.0
+# The design's limit for an answer in one piece, and what is kept back to write it.
+_ANSWER_SECONDS_AT_MOST = 25.0
+_ANSWERING_SECONDS = 3.0
 # AWS ends a function at its time-out; whoever holds a lease is gone a little later.
 _AFTERLIFE_SECONDS = 5
 
@@ -20,7 +26,8 @@ _AFTERLIFE_SECONDS = 5
 class Context(Protocol):
     """What the functions use of AWS's context object."""
 
-    aws_request_id: str
+    @property
+    def aws_request_id(self) -> str: ...
 
     def get_remaining_time_in_millis(self) -> int: ...
 
@@ -30,6 +37,18 @@ def time_is_up(context: Context) -> Callable[[], bool]:
     seconds = context.get_remaining_time_in_millis() / 1000
     until = time.monotonic() + seconds - min(_SAVING_SHARE * seconds, _SAVING_SECONDS_AT_MOST)
     return lambda: time.monotonic() >= until
+
+
+def work_seconds(context: Context) -> float:
+    """How long calls may be in flight, so that there is time to save what came of them."""
+    seconds = context.get_remaining_time_in_millis() / 1000
+    return seconds - min(_LAST_SAVE_SHARE * seconds, _LAST_SAVE_SECONDS_AT_MOST)
+
+
+def answer_seconds(context: Context) -> float:
+    """How long a function of the API may take over its answer."""
+    seconds = context.get_remaining_time_in_millis() / 1000 - _ANSWERING_SECONDS
+    return max(0.0, min(_ANSWER_SECONDS_AT_MOST, seconds))
 
 
 def lease_seconds(context: Context) -> int:
@@ -45,6 +64,7 @@ def log_about(task: BatchTask, context: Context) -> Iterator[None]:
         owner=task.owner,
         batch_id=task.batch_id,
         shard=getattr(task, "shard", None),
+        chunk=getattr(task, "chunk", None),
     )
     try:
         yield

@@ -10,7 +10,7 @@ from nightmail.batch import Batch, InboxOrigin
 from nightmail.errors import InvalidRequest
 from nightmail.file import ExpiresAfter
 from nightmail.new_file import expires_after
-from nightmail.parameters import mapping, one_of, required, string
+from nightmail.parameters import mapping, no_extensions, one_of, required, string
 
 ENDPOINTS = (
     "/v1/chat/completions",
@@ -64,7 +64,7 @@ def parse_new_batch(body: Mapping[str, Any]) -> NewBatch:
     input_file_id = required(body, "input_file_id", "input_file_id")
     endpoint = required(body, "endpoint", "endpoint")
     window = required(body, "completion_window", "completion_window")
-    _no_extensions(body.get("nightmail"))
+    no_extensions(body.get("nightmail"))
     return NewBatch(
         input_file_id=string(input_file_id, "input_file_id", _LONGEST_NAME),
         endpoint=one_of(endpoint, "endpoint", ENDPOINTS),
@@ -75,15 +75,6 @@ def parse_new_batch(body: Mapping[str, Any]) -> NewBatch:
         ),
         deployment_hint=_hint(body.get("model")),
     )
-
-
-def _no_extensions(value: Any) -> None:
-    """An extension that nothing acts on is refused: it would be dropped silently otherwise."""
-    for name in mapping(value, "nightmail") if value is not None else {}:
-        param = f"nightmail.{name[:_LONGEST_KEY]}"
-        raise InvalidRequest(
-            f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter"
-        )
 
 
 def _metadata(value: Any) -> dict[str, str] | None:

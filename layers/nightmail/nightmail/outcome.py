@@ -58,6 +58,12 @@ def kind_of(row: bytes) -> Kind:
     return Kind(int(row[_NUMBER_DIGITS + 1 : _NUMBER_DIGITS + 2]))
 
 
+def answer_in(row: bytes) -> dict[str, Any]:
+    """The body of the answer in an ANSWERED row."""
+    body: dict[str, Any] = orjson.loads(row[_TAIL_AT:])["response"]["body"]
+    return body
+
+
 def result_line(batch_id: str, number: int, custom_id: bytes, row: bytes) -> bytes:
     """A line of the output or error file, spliced: `custom_id` is JSON text, `row` has its newline."""
     identity = f'{{"id":"batch_req_{batch_id[-20:]}{number:012x}","custom_id":'.encode()

@@ -12,6 +12,7 @@ from typing import Any
 
 from nightmail.errors import InvalidRequest
 
+_LONGEST_KEY = 64
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _ARTICLES = {
     type(None): "null",
@@ -24,8 +25,9 @@ _ARTICLES = {
 }
 
 
-def _wrong_type(value: Any, param: str, expected: str) -> InvalidRequest:
-    got = _ARTICLES[type(value)]
+def wrong_type(value: Any, param: str, expected: str) -> InvalidRequest:
+    """The error for a value of another type than `expected`, such as "an array"."""
+    got = _ARTICLES.get(type(value), f"a {type(value).__name__}")
     return InvalidRequest(
         f"Invalid type for '{param}': expected {expected}, but got {got} instead.",
         param=param,
@@ -54,7 +56,7 @@ def required(body: Mapping[str, Any], name: str, param: str) -> Any:
 def string(value: Any, param: str, longest: int) -> str:
     """A string of at most `longest` characters."""
     if not isinstance(value, str):
-        raise _wrong_type(value, param, "a string")
+        raise wrong_type(value, param, "a string")
     if len(value) > longest:
         raise InvalidRequest(
             f"Invalid '{param}': string too long. Expected a string with maximum length "
@@ -68,7 +70,7 @@ def string(value: Any, param: str, longest: int) -> str:
 def one_of(value: Any, param: str, supported: Sequence[str]) -> str:
     """One of the `supported` strings."""
     if not isinstance(value, str):
-        raise _wrong_type(value, param, "a string")
+        raise wrong_type(value, param, "a string")
     if value not in supported:
         raise InvalidRequest(
             f"Invalid value: '{value[:200]}'. Supported values are: {_quoted(supported)}.",
@@ -81,7 +83,7 @@ def one_of(value: Any, param: str, supported: Sequence[str]) -> str:
 def integer(value: Any, param: str, least: int, most: int) -> int:
     """An integer from `least` to `most`."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type(value, param, "an integer")
+        raise wrong_type(value, param, "an integer")
     if value < least:
         raise InvalidRequest(
             f"Invalid '{param}': integer below minimum value. "
@@ -104,17 +106,37 @@ def integer_text(text: str, param: str, least: int, most: int) -> int:
     return integer(int(text) if _INTEGER.fullmatch(text) else text, param, least, most)
 
 
+def boolean(value: Any, param: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise wrong_type(value, param, "a boolean")
+    return value
+
+
+def number(value: Any, param: str, least: float, most: float) -> float:
+    """A number from `least` to `most`."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong_type(value, param, "a number")
+    if not least <= value <= most:
+        raise InvalidRequest(
+            f"Invalid '{param}': expected a number from {least:g} to {most:g}, but got {value} instead.",
+            param=param,
+            code="invalid_value",
+        )
+    return value
+
+
 def mapping(value: Any, param: str) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise _wrong_type(value, param, "an object")
+        raise wrong_type(value, param, "an object")
     return value
 
 
 def strings(value: Any, param: str, most: int) -> list[str]:
     """An array of 1 to `most` strings."""
     if not isinstance(value, list):
-        raise _wrong_type(value, param, "an array")
+        raise wrong_type(value, param, "an array")
     if not value:
         raise InvalidRequest(
             f"Invalid '{param}': empty array. Expected an array with minimum length 1, "
@@ -131,5 +153,16 @@ def strings(value: Any, param: str, most: int) -> list[str]:
         )
     for index, entry in enumerate(value):
         if not isinstance(entry, str):
-            raise _wrong_type(entry, f"{param}[{index}]", "a string")
+            raise wrong_type(entry, f"{param}[{index}]", "a string")
     return value
+
+
+def no_extensions(value: Any) -> None:
+    """Raises InvalidRequest for a field of `nightmail`, the object of extensions, which may be left
+    out: one that nothing acts on would be dropped silently otherwise.
+    """
+    for name in mapping(value, "nightmail") if value is not None else {}:
+        param = f"nightmail.{name[:_LONGEST_KEY]}"
+        raise InvalidRequest(
+            f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter"
+        )

@@ -27,15 +27,22 @@ class ShardTask(BatchTask):
     shard: int
 
 
+class ChunkTask(BatchTask):
+    """Input of RunChunk."""
+
+    chunk: int
+
+
 class Next(StrEnum):
     """Where a step sends the state machine."""
 
     MORE = "more"  # time was up: the same step goes on where it stopped
-    SHARDS = "shards"
+    PARTS = "parts"
     FINALIZE = "finalize"
     SUBMIT = "submit"
     POLL = "poll"
     COLLECT = "collect"
+    RUN = "run"
     DONE = "done"
     FAILED = "failed"
 
@@ -48,6 +55,8 @@ class StepResult(Payload):
 
 
 class PlanResult(StepResult):
-    """What PlanBatch answers: also how many shards may run at a time."""
+    """What PlanBatch answers: also how many parts of each kind there are, and run at a time."""
 
     concurrency: int
+    shards: int
+    chunks: int

@@ -23,7 +23,7 @@ from nightmail.stores.events import EventBus
 from nightmail.stores.executions import Executions
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import Parts
 from nightmail.stores.stores import Stores
 from nightmail.stores.table import Table
 from nightmail.stores.uploads import UploadStore
@@ -31,11 +31,14 @@ from nightmail.stores.uploads import UploadStore
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from nightmail.api.caller import Caller
     from nightmail.config.credentials import Credentials
     from nightmail.config.gateway import GatewayConfig
     from nightmail.config.loader import ConfigLoader
     from nightmail.providers.base import BatchProvider
+    from nightmail.providers.direct import DirectProvider
     from nightmail.steps.plan_batch import Planner
+    from nightmail.steps.run_chunk import Worker
 
 # Shorter than the shortest function's time-out, so that an error is ours and not AWS's.
 _PATIENCE = BotoConfig(connect_timeout=3, read_timeout=20, retries={"mode": "standard"})
@@ -85,8 +88,8 @@ def batches() -> BatchStore:
 
 
 @cache
-def shards() -> ShardStore:
-    return ShardStore(table())
+def parts() -> Parts:
+    return Parts.of_table(table())
 
 
 @cache
@@ -127,13 +130,25 @@ def now() -> int:
 
 @cache
 def stores() -> Stores:
-    return Stores(batches(), shards(), files(), objects())
+    return Stores(batches(), parts(), files(), objects())
 
 
 def provider_of(deployment: Deployment) -> BatchProvider:
     """The native lane of a deployment. Raises CredentialMissing."""
     from nightmail.providers.registry import open_provider
 
+    return open_provider(*_resolved(deployment))
+
+
+def direct_of(deployment: Deployment) -> DirectProvider:
+    """The direct lane of a deployment. Raises CredentialMissing, or InvalidRequest where it has none."""
+    from nightmail.providers.registry import open_direct
+
+    return open_direct(*_resolved(deployment))
+
+
+def _resolved(deployment: Deployment) -> tuple[Deployment, str | None]:
+    """The deployment with what its references stand for, and its key."""
     resolve = credentials().resolve
     places = {
         name: resolve(value)
@@ -141,7 +156,14 @@ def provider_of(deployment: Deployment) -> BatchProvider:
         if (value := getattr(deployment, name))
     }
     key = resolve(deployment.api_key) if deployment.api_key else None
-    return open_provider(deployment.model_copy(update=places), key)
+    return deployment.model_copy(update=places), key
+
+
+def caller() -> Caller:
+    """Calls models, by the config in force."""
+    from nightmail.api.caller import Caller
+
+    return Caller(direct_of, gateway_config())
 
 
 def planner() -> Planner:
@@ -152,8 +174,19 @@ def planner() -> Planner:
         lines=settings().max_batch_lines,
         bytes=settings().max_batch_bytes,
         concurrency=settings().map_concurrency,
+        chunk_lines=settings().chunk_lines,
     )
     return Planner(stores(), _deployments_of, provider_of, limits)
+
+
+def worker() -> Worker:
+    """A worker of the direct lane."""
+    from nightmail.steps.run_chunk import Worker
+    from nightmail.stores.quotas import QuotaStore
+
+    return Worker(
+        stores(), QuotaStore(table()), direct_of, time.time, settings().chunk_concurrency
+    )
 
 
 def _deployments_of(model: str, hint: str | None) -> list[Deployment]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -24,9 +25,8 @@ from nightmail.errors import (
 from nightmail.ids import new_batch_id
 from nightmail.new_batch import parse_new_batch
 from nightmail.parameters import integer_text
-from nightmail.shard import Shard
 from nightmail.stores.batches import BatchStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import Parts
 from nightmail.telemetry import logger
 
 _LONGEST_ID = 64  # ours are shorter; what sorts behind 64 characters sorts the same
@@ -36,12 +36,25 @@ _DEFAULT_PAGE = 20
 _BIGGEST_PAGE = 100
 
 
+@dataclass(frozen=True)
+class Once:
+    """An Idempotency-Key, and a digest of the request that it came with."""
+
+    key: str
+    digest: str
+
+
+def once(key: str | None, body: Mapping[str, Any]) -> Once | None:
+    """None where there is no key. Raises InvalidRequest where it is too long, or empty."""
+    return None if key is None else Once(_checked(key), _digest(body))
+
+
 class Batches:
     """The requests about batches. `clock` answers the Unix second."""
 
-    def __init__(self, batches: BatchStore, shards: ShardStore, clock: Callable[[], int]) -> None:
+    def __init__(self, batches: BatchStore, parts: Parts, clock: Callable[[], int]) -> None:
         self._batches = batches
-        self._shards = shards
+        self._parts = parts
         self._clock = clock
 
     def create(
@@ -57,15 +70,29 @@ class Batches:
         `model_hint` is what header or query say where the body names no `model`. Raises
         InvalidRequest, or IdempotencyConflict where the key stands for another request.
         """
-        now = self._clock()
         asked = {**body, "model": body.get("model") or model_hint}
-        batch = parse_new_batch(asked).batch(new_batch_id(), owner, now)
-        if idempotency_key is None:
+        batch = parse_new_batch(asked).batch(new_batch_id(), owner, self._clock())
+        return self.begin(batch, once(idempotency_key, asked))
+
+    def begin(self, batch: Batch, once: Once | None = None) -> dict[str, Any]:
+        """The Batch object of a new batch, or of the one that the key made before.
+
+        Raises IdempotencyConflict where the key stands for another request.
+        """
+        if once is None:
             self._create(batch)
         else:
-            batch = self._create_once(batch, _checked(idempotency_key), _digest(asked), now)
+            batch = self._create_once(batch, once)
         logger.info("created", extra={"batch_id": batch.id})
         return self._object(batch)
+
+    def made_before(self, owner: str, once: Once) -> dict[str, Any] | None:
+        """The Batch object of the batch that the key made, if it has made one.
+
+        Raises IdempotencyConflict where the key stands for another request.
+        """
+        batch_id = self._remembered(owner, once)
+        return self.retrieve(owner, batch_id) if batch_id else None
 
     def retrieve(self, owner: str, batch_id: str) -> dict[str, Any]:
         """Raises NotFound."""
@@ -106,40 +133,40 @@ class Batches:
             if self._batches.find(batch.owner, batch.id) is None:
                 raise
 
-    def _create_once(self, batch: Batch, key: str, digest: str, now: int) -> Batch:
+    def _create_once(self, batch: Batch, once: Once) -> Batch:
         failure: StorageError = WriteConflict(
             "Another request with this key is under way; try again."
         )
         for _ in range(_TRIES):
-            memory = self._batches.remembered(batch.owner, key, now)
-            if memory is None:
-                # Whether it was written, or another create with this key: the next look tells.
-                try:
-                    self._batches.create_once(batch, key, digest, now)
-                except StorageError as error:
-                    failure = error
-            elif memory.request_digest == digest:
-                return self._batches.get(batch.owner, memory.batch_id)
-            else:
-                raise IdempotencyConflict(
-                    "This Idempotency-Key was used for another request within the last 24 hours. "
-                    "Use a new key for a new request."
-                )
+            made = self._remembered(batch.owner, once)
+            if made:
+                return self._batches.get(batch.owner, made)
+            # Whether it was written, or another create with this key: the next look tells.
+            try:
+                self._batches.create_once(batch, once.key, once.digest, self._clock())
+            except StorageError as error:
+                failure = error
         raise failure
+
+    def _remembered(self, owner: str, once: Once) -> str | None:
+        memory = self._batches.remembered(owner, once.key, self._clock())
+        if memory and memory.request_digest != once.digest:
+            raise IdempotencyConflict(
+                "This Idempotency-Key was used for another request within the last 24 hours. "
+                "Use a new key for a new request."
+            )
+        return memory.batch_id if memory else None
 
     def _get(self, owner: str, batch_id: str) -> Batch:
         if len(batch_id) > _LONGEST_ID:
             raise NotFound(f"No batch found with id '{batch_id}'.", param="batch_id")
         return self._batches.get(owner, batch_id)
 
-    def _shards_of(self, batch: Batch) -> list[Shard]:
-        return list(self._shards.list(batch.id)) if batch.shards else []
-
     def _object(self, batch: Batch) -> dict[str, Any]:
-        return to_batch_object(batch, self._shards_of(batch))
+        return to_batch_object(batch, self._parts.of_batch(batch))
 
     def _list_entry(self, batch: Batch) -> dict[str, Any]:
-        return to_list_entry(batch, [] if batch.status.is_final else self._shards_of(batch))
+        return to_list_entry(batch, [] if batch.status.is_final else self._parts.of_batch(batch))
 
 
 def _checked(idempotency_key: str) -> str:

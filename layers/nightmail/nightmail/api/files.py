@@ -75,7 +75,6 @@ class Files:
             filename=filename,
             purpose=purpose,
             segments=[segment],
-            content_type=given.content_type,
         )
         self._keep(file, given.content)
         return to_file_object(file)

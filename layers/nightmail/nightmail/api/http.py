@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from nightmail.api.wire import error_body, error_response, internal_error_response, json_response
-from nightmail.errors import GatewayError, InvalidRequest
+from nightmail.errors import GatewayError, InvalidRequest, TooLarge
 from nightmail.lines import is_too_deep
 from nightmail.telemetry import logger
 
@@ -35,6 +35,15 @@ class Api(APIGatewayRestResolver):
     @property
     def request_id(self) -> str:
         return str(self.current_event.request_context.request_id)
+
+    def header(self, name: str) -> str:
+        """A header of the request, by its name in lower case; several of a name are one list."""
+        values: list[str] = self.current_event.multi_value_headers.get(name) or []
+        return ", ".join(values)
+
+    def base(self, route: str) -> str:
+        """Where the API lies: its stage, or what a domain of one's own is mapped to."""
+        return str(self.current_event.request_context.path).removesuffix(route)
 
     def body(self) -> bytes:
         """The request's bytes, which arrive as base64 where API Gateway takes their type for binary.
@@ -61,6 +70,16 @@ class Api(APIGatewayRestResolver):
         if is_too_deep(content, body):
             raise InvalidRequest("The body of your request is nested too deeply.")
         return body
+
+    def prompts(self, most_bytes: int) -> dict[str, Any]:
+        """The body of a request that calls models. Raises as `json_object`, and TooLarge."""
+        size = len(self.body())
+        if size > most_bytes:
+            raise TooLarge(
+                f"Your request has {size} bytes; one request takes up to {most_bytes}. Send more "
+                "prompts as a batch: POST /files, or /uploads for a big file, then POST /batches."
+            )
+        return self.json_object()
 
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Resolve one event of API Gateway."""

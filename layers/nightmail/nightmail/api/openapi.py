@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from nightmail.batch import BatchStatus
+from nightmail.chunk import ChunkState
 from nightmail.file import FileStatus, UploadStatus
 from nightmail.new_batch import ENDPOINTS, WINDOW_SECONDS
 from nightmail.new_file import PURPOSES
@@ -18,6 +19,7 @@ from nightmail.shard import ShardState
 _TEXT = Path(__file__).with_name("openapi.yaml")
 _WORDS: dict[str, Iterable[str]] = {
     "BatchStatus": BatchStatus,
+    "ChunkState": ChunkState,
     "CompletionWindow": WINDOW_SECONDS,
     "Endpoint": ENDPOINTS,
     "FileStatus": FileStatus,

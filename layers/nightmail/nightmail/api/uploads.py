@@ -195,7 +195,6 @@ class Uploads:
             status=FileStatus.UPLOADED if asked.md5 and not is_short else FileStatus.PROCESSED,
             segments=parts,
             md5=asked.md5,
-            content_type=upload.mime_type,
             upload_id=upload.id,
         )
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import orjson
 from aws_lambda_powertools.event_handler import Response
 
-from nightmail.errors import GatewayError, ProviderError, StorageError
+from nightmail.error_object import error_object
+from nightmail.errors import GatewayError, StorageError
 
 JSON = "application/json"
+# OpenAI's clients try again after these unless told otherwise, and would wait as long for the same.
+_AS_IT_WAS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.GATEWAY_TIMEOUT})
 _INTERNAL = "The server had an error while processing your request. Try again, or ask with the x-request-id."
 
 
@@ -25,6 +31,16 @@ def json_response(
     )
 
 
+def event_stream(events: Iterable[bytes]) -> Response[str]:
+    """Server-sent events, all of them."""
+    return Response(
+        status_code=200,
+        content_type="text/event-stream",
+        body=b"".join(events).decode(),
+        headers={"cache-control": "no-cache"},
+    )
+
+
 def error_body(
     message: str, error_type: str, param: str | None, code: str | None
 ) -> dict[str, Any]:
@@ -35,14 +51,14 @@ def error_body(
 def error_response(error: GatewayError) -> Response[str]:
     """The one place where an error becomes an answer."""
     headers = {}
-    if error.http_status == 409:  # noqa: PLR2004 - OpenAI's clients retry a 409 unless told not to
+    if error.http_status in _AS_IT_WAS:
         headers["x-should-retry"] = "false"
-    if isinstance(error, ProviderError) and error.retry_after_seconds is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    seconds = getattr(error, "retry_after_seconds", None)
+    if seconds is not None:
+        headers["retry-after"] = str(max(1, ceil(seconds)))
     if isinstance(error, StorageError):
         headers["retry-after"] = "2"
-    body = error_body(error.message, error.type, error.param, error.code)
-    return json_response(body, error.http_status, headers)
+    return json_response({"error": error_object(error)}, error.http_status, headers)
 
 
 def internal_error_response() -> Response[str]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nightmail.config.document import ConfigDocument, unknown_keys
-from nightmail.config.model_names import STAR, match_pattern, split_model
+from nightmail.config.document import ConfigDocument, LitellmParams, unknown_keys
+from nightmail.config.model_names import STAR, match_pattern
 from nightmail.config.references import is_reference
+from nightmail.provider_names import split_model
+
+# Two names of one thing.
+_SAME = (("api_base", "base_url"), ("timeout", "request_timeout"), ("num_retries", "max_retries"))
 
 
 def problems_of(document: ConfigDocument) -> Iterator[str]:
     """One line for each: the key's path, and what is wrong."""
     yield from _model_problems(document)
     yield from _alias_problems(document)
+    yield from _fallback_problems(document)
 
 
 def warnings_of(document: ConfigDocument) -> Iterator[str]:
@@ -34,19 +39,38 @@ def _model_problems(document: ConfigDocument) -> Iterator[str]:
                 f"{path}.model: '{params.model}' names no provider; write it as provider/model, "
                 "such as openai/gpt-4o, or add custom_llm_provider."
             )
-        if params.api_base and params.base_url:
-            yield f"{path}.base_url: api_base is given too, and means the same; keep one."
-        if params.timeout and params.request_timeout:
-            yield f"{path}.request_timeout: timeout is given too, and means the same; keep one."
+        yield from _twins(params, path)
+
+
+def _twins(params: LitellmParams, path: str) -> Iterator[str]:
+    for name, other in _SAME:
+        if None not in (getattr(params, name), getattr(params, other)):
+            yield f"{path}.{other}: {name} is given too, and means the same; keep one."
 
 
 def _alias_problems(document: ConfigDocument) -> Iterator[str]:
-    names = {entry.model_name for entry in document.model_list}
     for alias, target in document.router_settings.model_group_alias.items():
-        is_known = any(match_pattern(name, target.model) is not None for name in names)
-        if STAR in target.model or not is_known:
+        if not _is_listed(document, target.model):
             path = f"router_settings.model_group_alias.{alias}"
             yield f"{path}: there is no model '{target.model}' in model_list."
+
+
+def _fallback_problems(document: ConfigDocument) -> Iterator[str]:
+    aliases = document.router_settings.model_group_alias
+    for section in ("router_settings", "litellm_settings"):
+        for number, fallbacks in enumerate(getattr(document, section).fallbacks):
+            for name, others in fallbacks.items():
+                path = f"{section}.fallbacks[{number}].{name}"
+                unknown = [each for each in (name, *others) if each not in aliases]
+                for each in unknown:
+                    if not (_is_listed(document, each) or each == name == STAR):
+                        yield f"{path}: there is no model '{each}' in model_list."
+
+
+def _is_listed(document: ConfigDocument, model: str) -> bool:
+    """Whether a caller who asks for `model` gets an entry of model_list."""
+    names = (entry.model_name for entry in document.model_list)
+    return STAR not in model and any(match_pattern(name, model) is not None for name in names)
 
 
 def _written_keys(document: ConfigDocument) -> Iterator[str]:

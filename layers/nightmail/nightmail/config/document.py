@@ -7,7 +7,7 @@ and `unknown_keys` names it. Strict types, so that nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,7 +21,20 @@ from pydantic import (
 )
 
 from nightmail.config.references import fits_a_header, is_reference, name_of
+from nightmail.deployment import Lane
 from nightmail.errors import InvalidConfig
+
+MOST_RETRIES = 100
+# Of OpenAI's requests for chat and for embeddings (API reference, request bodies), without what only
+# a caller can know: the prompt, and whether it is to be streamed. `top_k` is most others'.
+REQUEST_PARAMETERS = frozenset(
+    {"dimensions", "encoding_format", "frequency_penalty", "function_call", "functions"}
+    | {"logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata", "modalities"}
+    | {"n", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key"}
+    | {"prompt_cache_options", "prompt_cache_retention", "reasoning_effort", "response_format"}
+    | {"safety_identifier", "seed", "service_tier", "stop", "store", "temperature", "tool_choice"}
+    | {"tools", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"}
+)
 
 
 def _check_reference(value: str) -> str:
@@ -64,6 +77,9 @@ def _name_as_target(value: Any) -> Any:
 
 
 class _Section(BaseModel):
+    known_extras: ClassVar[frozenset[str]] = frozenset()
+    """Keys that are acted on though they are no fields."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
 
 
@@ -75,10 +91,32 @@ Plain = Annotated[
     str, Field(strict=False, coerce_numbers_to_str=True), AfterValidator(_check_plain)
 ]
 Seconds = Annotated[float, Field(gt=0)]
+Retries = Annotated[int, Field(ge=0, le=MOST_RETRIES)]
+Limit = Annotated[int, Field(gt=0)]
+Fallbacks = Annotated[
+    list[dict[Name, list[Name]]], BeforeValidator(lambda value: [] if value is None else value)
+]
+"""LiteLLM's form: `[{model: [another, a third]}]`."""
 
 
-class LitellmParams(_Section):
-    """Who answers. `timeout` and `request_timeout` are two names of one thing, as are the two bases."""
+class BatchChoice(_Section):
+    """How a deployment's work in bulk goes: `batch` is its lane, and with `batch_enabled` many prompts
+    in one request become a batch too.
+    """
+
+    batch: Lane | None = None
+    batch_enabled: bool | None = None
+
+
+class LitellmParams(BatchChoice):
+    """Who answers, and within which limits. What is a parameter of a request is every request's own
+    where it does not give it.
+
+    `timeout` and `request_timeout` are two names of one thing, as are the two bases, and the two
+    numbers of retries.
+    """
+
+    known_extras = REQUEST_PARAMETERS
 
     model: Name
     custom_llm_provider: Name | None = None
@@ -88,13 +126,31 @@ class LitellmParams(_Section):
     organization: Word | None = None
     timeout: Seconds | None = None
     request_timeout: Seconds | None = None
+    stream_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    max_retries: Retries | None = None
+    rpm: Limit | None = None
+    tpm: Limit | None = None
+    max_parallel_requests: Limit | None = None
+    drop_params: bool | None = None
+
+    @property
+    def request_parameters(self) -> dict[str, Any]:
+        extras = self.model_extra or {}
+        return {name: value for name, value in extras.items() if name in REQUEST_PARAMETERS}
 
 
-class ModelEntry(_Section):
-    """One entry of `model_list`; `model_name` may hold `*`."""
+class ModelEntry(BatchChoice):
+    """One entry of `model_list`; `model_name` may hold `*`.
+
+    What a `BatchChoice` says is read here, in `litellm_params`, which goes first, and in `model_info`.
+    """
 
     model_name: Name
     litellm_params: LitellmParams
+    model_info: Annotated[BatchChoice, BeforeValidator(_none_as_empty)] = Field(
+        default_factory=BatchChoice
+    )
 
 
 class AliasTarget(_Section):
@@ -110,10 +166,15 @@ class RouterSettings(_Section):
         BeforeValidator(_none_as_empty),
     ] = Field(default_factory=dict)
     timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    fallbacks: Fallbacks = Field(default_factory=list)
 
 
 class LitellmSettings(_Section):
     request_timeout: Seconds | None = None
+    num_retries: Retries | None = None
+    drop_params: bool | None = None
+    fallbacks: Fallbacks = Field(default_factory=list)
 
 
 class GeneralSettings(_Section):
@@ -160,16 +221,17 @@ def _reason(problem: Any) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-def unknown_keys(section: BaseModel, path: str = "") -> Iterator[str]:
-    """The paths of all keys that are no declared field."""
+def unknown_keys(section: _Section, path: str = "") -> Iterator[str]:
+    """The paths of all keys that nothing acts on."""
     for name in section.model_extra or {}:
-        yield f"{path}{name}"
+        if name not in section.known_extras:
+            yield f"{path}{name}"
     for name in type(section).model_fields:
         yield from _unknown_in(getattr(section, name), f"{path}{name}")
 
 
 def _unknown_in(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, BaseModel):
+    if isinstance(value, _Section):
         yield from unknown_keys(value, f"{path}.")
     elif isinstance(value, list):
         for number, entry in enumerate(value):

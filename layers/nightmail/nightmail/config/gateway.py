@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 
 from nightmail.config.checks import problems_of, warnings_of
-from nightmail.config.document import ConfigDocument, LitellmParams, ModelEntry, read_document
-from nightmail.config.model_names import STAR, fill_stars, match_pattern, split_model
-from nightmail.config.references import is_reference, name_of, reference_to, written_key
+from nightmail.config.document import ConfigDocument, ModelEntry, read_document
+from nightmail.config.entry import base_of, key_of, to_deployment
+from nightmail.config.model_names import STAR, match_pattern
+from nightmail.config.references import is_reference, name_of, written_key
 from nightmail.config.yaml_text import read_yaml
 from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound
+from nightmail.provider_names import split_model
 
 ANY = "any"  # the provider of a `*` that names none
 _LONGEST_NAME = 256
@@ -51,6 +52,16 @@ class GatewayConfig:
         aliases = self.document.router_settings.model_group_alias.items()
         return list(dict.fromkeys(names + [name for name, to in aliases if not to.hidden]))
 
+    def fallbacks(self, name: str) -> list[str]:
+        """Which models to ask, in this order, where the model `name` fails. LiteLLM's `*` is for all
+        that have none of their own.
+        """
+        alias = self.document.router_settings.model_group_alias.get(name)
+        for wanted in (name, alias.model if alias else name, STAR):
+            if wanted in self._fallbacks:
+                return [each for each in self._fallbacks[wanted] if each != name]
+        return []
+
     def provider_of(self, name: str) -> str:
         """Who answers to a name, or to a pattern of the config. Raises NotFound."""
         if name in self._entries:
@@ -80,7 +91,7 @@ class GatewayConfig:
             params = entry.litellm_params
             # `*` alone may turn out to be any provider, OpenAI too.
             provider, _ = split_model(params.model, params.custom_llm_provider) or ("openai", "")
-            values += [_base(params), params.organization, _key(entry, provider)]
+            values += [base_of(params), params.organization, key_of(entry, provider)]
         return (value for value in values if value and is_reference(value))
 
     @cached_property
@@ -91,6 +102,15 @@ class GatewayConfig:
             if entry.litellm_params.api_key
         ]
         return {written_key(name, key): key for name, key in keys if not is_reference(key)}
+
+    @cached_property
+    def _fallbacks(self) -> dict[str, list[str]]:
+        """Of each name; the router's go before LiteLLM's own, and earlier ones before later."""
+        sections = (self.document.litellm_settings, self.document.router_settings)
+        found: dict[str, list[str]] = {}
+        for entry in (entry for section in sections for entry in reversed(section.fallbacks)):
+            found |= entry
+        return found
 
     @cached_property
     def _entries(self) -> dict[str, list[ModelEntry]]:
@@ -125,36 +145,9 @@ class GatewayConfig:
         return []
 
     def _made(self, name: str, entry_name: str, parts: tuple[str, ...]) -> list[Deployment]:
-        made = (self._deployment(name, entry, parts) for entry in self._entries[entry_name])
+        entries = self._entries[entry_name]
+        made = (to_deployment(name, entry, parts, self.document) for entry in entries)
         return [deployment for deployment in made if deployment]
-
-    def _deployment(
-        self, name: str, entry: ModelEntry, parts: tuple[str, ...]
-    ) -> Deployment | None:
-        params = entry.litellm_params
-        filled = fill_stars(params.model, parts)
-        split = split_model(filled, params.custom_llm_provider)
-        if split is None:
-            return None
-        provider, model = split
-        return Deployment(
-            name=name,
-            provider=provider,
-            model=model,
-            api_base=_base(params),
-            api_key=_key(entry, provider),
-            organization=params.organization,
-            timeout_seconds=self._timeout(params),
-        )
-
-    def _timeout(self, params: LitellmParams) -> int | None:
-        seconds = (
-            params.timeout
-            or params.request_timeout
-            or self.document.router_settings.timeout
-            or self.document.litellm_settings.request_timeout
-        )
-        return ceil(seconds) if seconds else None  # the table keeps whole numbers
 
 
 def parse_config(text: str | bytes) -> GatewayConfig:
@@ -172,17 +165,3 @@ def parse_config(text: str | bytes) -> GatewayConfig:
 def referenced_names(config: GatewayConfig) -> list[str]:
     """The NAMEs of every `os.environ/NAME` that something acts on, each once."""
     return list(dict.fromkeys(name_of(reference) for reference in config.references()))
-
-
-def _base(params: LitellmParams) -> str | None:
-    return params.api_base or params.base_url
-
-
-def _key(entry: ModelEntry, provider: str) -> str | None:
-    """A reference to the entry's key, never the key."""
-    params = entry.litellm_params
-    if params.api_key:
-        key = params.api_key.get_secret_value()
-        return key if is_reference(key) else written_key(entry.model_name, key)
-    # OpenAI's own key must not go to a server that only speaks like OpenAI's.
-    return reference_to("OPENAI_API_KEY") if provider == "openai" and not _base(params) else None

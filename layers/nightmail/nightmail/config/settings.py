@@ -24,6 +24,8 @@ class Settings(BaseModel):
     max_batch_lines: int = 50_000
     max_batch_bytes: int = 200 * MEBIBYTE
     map_concurrency: int = 5
+    chunk_lines: int = 1000
+    chunk_concurrency: int = 100
     max_upload_bytes: int = 8 * 1024 * MEBIBYTE
     max_part_bytes: int = 4 * MEBIBYTE
 

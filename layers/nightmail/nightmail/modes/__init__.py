@@ -1,1 +1,1 @@
-"""What a request may ask for: many prompts, a race, every answer; for the API and the library alike."""
+"""Every way to ask: one model, many prompts, many models. Requests are checked here, and answered by the engine."""

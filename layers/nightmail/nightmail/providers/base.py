@@ -11,15 +11,17 @@ from nightmail.batch import BatchError, Usage
 from nightmail.deployment import Deployment
 from nightmail.lines import Line
 from nightmail.outcome import Outcome
-from nightmail.shard import Ending
+from nightmail.part import Ending
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one provider batch takes."""
+    """What one provider batch takes, and how long the provider may take for it."""
 
     lines: int
     bytes: int
+    minimum_lines: int = 1
+    window_seconds: int = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+class GivenBack(StrEnum):
+    """Why a provider ended a batch before it ran a line, where submitting it again may help."""
+
+    QUEUE_FULL = "queue_full"
+    FILE_LOST = "file_lost"  # it has to be prepared again
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a provider batch is. `status` is the provider's own word.
@@ -49,7 +58,7 @@ class Progress:
     phase: Phase
     status: str
     ending: Ending | None = None
-    total: int = 0
+    given_back: GivenBack | None = None
     completed: int = 0
     failed: int = 0
     output_ids: list[str] = field(default_factory=list)

@@ -60,8 +60,8 @@ class DirectProvider(Protocol):
     ) -> HttpRequest:
         """OpenAI's request as the provider's; the body's own `model` is replaced.
 
-        Raises InvalidRequest naming a parameter that it has not (or leaves it out, with `drop_params`),
-        and for an endpoint that it has not.
+        Raises InvalidRequest naming a parameter that it has not (or leaves it out, with the deployment's
+        or the body's `drop_params`), and for an endpoint that it has not.
         """
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
@@ -72,7 +72,10 @@ class DirectProvider(Protocol):
         """
 
     def reader(self, body: Mapping[str, Any]) -> ChunkReader:
-        """For one streamed chat answer of status 200."""
+        """For one streamed chat answer of status 200.
+
+        The usage comes in a last chunk without choices, where `stream_options.include_usage` asks.
+        """
 
 
 DirectOf = Callable[[Deployment], DirectProvider]

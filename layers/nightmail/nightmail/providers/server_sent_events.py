@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from nightmail.errors import ProviderGarbled
+from nightmail.errors import ProviderError, ProviderGarbled
+from nightmail.providers.direct import JsonObject
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
@@ -24,23 +26,25 @@ class EventSplitter:
         self._rest = b""
         self._name = ""
         self._data: list[bytes] = []
+        self._held = 0
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes. Raises ProviderGarbled where one has no end."""
         *lines, self._rest = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n")
-        if len(self._rest) > MAX_EVENT_BYTES:
+        events = [event for line in lines if (event := self._take(line))]
+        if self._held + len(self._rest) > MAX_EVENT_BYTES:
             raise ProviderGarbled(
                 f"{self._provider} sent a stream that is no stream of events.",
                 provider=self._provider,
             )
-        return [event for line in lines if (event := self._take(line))]
+        return events
 
     def _take(self, line: bytes) -> Event | None:
         if line:
             self._note(line)
             return None
         event = Event(self._name or "message", b"\n".join(self._data)) if self._data else None
-        self._name, self._data = "", []
+        self._name, self._data, self._held = "", [], 0
         return event
 
     def _note(self, line: bytes) -> None:
@@ -48,5 +52,36 @@ class EventSplitter:
         value = value.removeprefix(b" ")
         if field == b"data":
             self._data.append(value)
+            self._held += len(value)
         elif field == b"event":
             self._name = value.decode(errors="replace")
+
+
+class EventReader:
+    """Reads events by `read`, which gives the chunks of one or raises what is wrong with it.
+
+    However the bytes are cut, the chunks before an error come before it.
+    """
+
+    def __init__(self, provider: str, read: Callable[[Event], list[JsonObject]]) -> None:
+        self._splitter = EventSplitter(provider)
+        self._read = read
+        self._failure: ProviderError | None = None
+
+    def feed(self, data: bytes) -> list[JsonObject]:
+        """Raises a leaf of ProviderError where there is no chunk to come before it."""
+        self.close()
+        chunks: list[JsonObject] = []
+        try:
+            for event in self._splitter.feed(data):
+                chunks += self._read(event)
+        except ProviderError as error:
+            self._failure = error
+        if not chunks:
+            self.close()
+        return chunks
+
+    def close(self) -> None:
+        """Raises what is still to be raised."""
+        if self._failure:
+            raise self._failure

@@ -9,12 +9,13 @@ from typing import Any
 
 from nightmail.batch import Batch
 from nightmail.errors import ConfigError, NotFound, ProviderError
+from nightmail.part import Ending, refused_by
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import ProviderOf
-from nightmail.shard import Ending, Shard, ShardState, refused_by
-from nightmail.steps.again import PATIENCE, Clock, TimeIsUp, overtime_seconds, try_again
+from nightmail.shard import Shard, ShardState
 from nightmail.steps.collection import Collector
-from nightmail.steps.submit_shard import ROUTES
+from nightmail.steps.shard_work import ShardWork, next_of
+from nightmail.steps.waits import PATIENCE, Clock, TimeIsUp, overtime_seconds, try_again
 from nightmail.stores.stores import Stores
 
 # How long after the batch's end a provider may keep us from fetching what it has.
@@ -27,19 +28,17 @@ def collect_shard(
     """Where to go next: MORE, COLLECT again after a wait, POLL (results are missing) or DONE."""
     try:
         batch = stores.batches.get(task.owner, task.batch_id)
-        shard = stores.shards.get(task.batch_id, task.shard)
+        shard = stores.parts.shards.get(task.batch_id, task.shard)
     except NotFound:
         return StepResult(next=Next.DONE)
     if shard.state is not ShardState.ENDED:
-        return StepResult(next=ROUTES.get(shard.state, Next.SUBMIT))
+        return StepResult(next=next_of(shard))
     return _Collecting(batch, shard, stores, clock).run(provider_of, time_is_up)
 
 
-class _Collecting:
+class _Collecting(ShardWork):
     def __init__(self, batch: Batch, shard: Shard, stores: Stores, clock: Clock) -> None:
-        self._batch = batch
-        self._shard = shard
-        self._stores = stores
+        super().__init__(batch, shard, stores)
         self._clock = clock
         self._collector = Collector(shard, stores.objects)
 
@@ -81,9 +80,5 @@ class _Collecting:
         return try_again(Next.POLL, rereads)
 
     def _book(self, **changes: Any) -> StepResult:
-        booked = self._collector.book(self._shard.model_copy(update=changes))
-        self._stores.shards.save(booked)
+        self._shards.save(self._collector.book(self._shard.changed(**changes)))
         return StepResult(next=Next.DONE)
-
-    def _save(self, **changes: Any) -> None:
-        self._stores.shards.save(self._shard.model_copy(update=changes))

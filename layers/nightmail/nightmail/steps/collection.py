@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,13 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from nightmail.batch import Usage
 from nightmail.errors import NotFound
 from nightmail.file import Segment
-from nightmail.lines import cut_lines
 from nightmail.outcome import Kind, Outcome, to_row
+from nightmail.part import OWED, Ending
 from nightmail.providers.base import Cursor, Result
-from nightmail.shard import OWED, Ending, Shard, ShardState
-from nightmail.steps.again import TimeIsUp
+from nightmail.shard import Shard, ShardState
+from nightmail.steps.line_outcomes import line_numbers
+from nightmail.steps.waits import TimeIsUp
 from nightmail.stores.objects import ObjectStore
 from nightmail.telemetry import logger
+from nightmail.work_keys import runs_prefix, shard_folder
 
 RUN_BYTES = 16 * 1024 * 1024
 
@@ -41,10 +42,10 @@ class Collector:
     """Takes results, drops strays and repetitions, and writes sorted runs."""
 
     def __init__(self, shard: Shard, objects: ObjectStore) -> None:
-        self._folder = f"work/{shard.batch_id}/shards/{shard.number:06d}"
+        self._folder = shard_folder(shard.batch_id, shard.number)
         self._objects = objects
         self._ending = shard.ending
-        self._numbers = _numbers(objects, shard.index)
+        self._numbers = line_numbers(objects, shard)
         self._done = self._resume()
         self._seen = bytearray(self._done.seen or bytes(len(self._numbers)))
         self._rows: list[bytes] = []
@@ -83,14 +84,12 @@ class Collector:
     def book(self, shard: Shard) -> Shard:
         """The shard with its outcomes and figures."""
         completed = self._seen.count(Kind.ANSWERED + 1)
-        return shard.model_copy(
-            update={
-                "state": ShardState.COLLECTED,
-                "runs": self._done.runs,
-                "completed": completed,
-                "failed": shard.lines - completed,
-                "usage": self._done.usage,
-            }
+        return shard.changed(
+            state=ShardState.COLLECTED,
+            runs=self._done.runs,
+            completed=completed,
+            failed=shard.lines - completed,
+            usage=self._done.usage,
         )
 
     def _take(self, result: Result) -> None:
@@ -124,7 +123,7 @@ class Collector:
     def _flush(self) -> None:
         if self._rows:
             self._rows.sort()
-            key = f"{self._folder}/run-{uuid4().hex}.jsonl"
+            key = f"{runs_prefix(self._folder)}{uuid4().hex}.jsonl"
             self._done.runs.append(self._objects.put(key, b"".join(self._rows)))
             self._rows, self._bytes = [], 0
         self._done.seen = bytes(self._seen)
@@ -139,9 +138,3 @@ class Collector:
             return Collection.model_validate_json(self._objects.get(self._key))
         except NotFound:
             return Collection()
-
-
-def _numbers(objects: ObjectStore, index: list[Segment]) -> array[int]:
-    """The line numbers of a shard, in order."""
-    rows = (raw.content for raw in cut_lines(objects.chunks(index)))
-    return array("Q", (int(row.split(b" ", 1)[0]) for row in rows if row))

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from nightmail.errors import NotFound
 from nightmail.file import object_key
-from nightmail.steps.again import Clock
 from nightmail.steps.join_file import cursor_key
+from nightmail.steps.waits import Clock
 from nightmail.stores.files import FileStore
 from nightmail.stores.multipart import tails_prefix
 from nightmail.stores.objects import ObjectStore

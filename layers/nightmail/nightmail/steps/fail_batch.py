@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nightmail.batch import MAX_ERRORS, Batch, BatchError, BatchStatus
+from nightmail.part import Part
 from nightmail.payloads import BatchTask, Next, StepResult
 from nightmail.providers.base import ProviderOf
-from nightmail.shard import Shard
-from nightmail.steps.abandon_shards import abandon_shards
-from nightmail.steps.again import Clock, TimeIsUp
+from nightmail.steps.abandon_parts import abandon_parts
 from nightmail.steps.finalize_batch import close
 from nightmail.steps.result_files import write_result_files
+from nightmail.steps.waits import Clock, TimeIsUp
 from nightmail.stores.stores import Stores
 
 _UNKNOWN = BatchError(
@@ -30,19 +30,21 @@ def fail_batch(
     batch = stores.batches.find(task.owner, task.batch_id)
     if batch is None or batch.status.is_final:
         return StepResult(next=Next.DONE)
-    if not batch.shards:
+    if not batch.is_planned:
         errors = _errors(batch, [])
         stores.batches.save(batch.move_to(BatchStatus.FAILED, clock(), errors=errors))
         return StepResult(next=Next.FAILED)
-    shards = abandon_shards(batch, stores, provider_of, clock())
-    written = write_result_files(batch, shards, stores, clock, time_is_up)
+    parts = abandon_parts(batch, stores, provider_of, clock())
+    written = write_result_files(batch, parts, stores, clock, time_is_up)
     if written is None:
         return StepResult(next=Next.MORE)
-    failed = close(batch, BatchStatus.FAILED, written, shards, clock())
-    stores.batches.save(failed.model_copy(update={"errors": _errors(batch, shards)}))
+    failed = close(batch, BatchStatus.FAILED, written, parts, clock())
+    stores.batches.save(failed.model_copy(update={"errors": _errors(batch, parts)}))
     return StepResult(next=Next.FAILED)
 
 
-def _errors(batch: Batch, shards: Sequence[Shard]) -> list[BatchError]:
-    found = batch.errors or [error for shard in shards for error in shard.errors]
+def _errors(batch: Batch, parts: Sequence[Part]) -> list[BatchError]:
+    """The parts' own, each said once: many chunks meet the same refusal."""
+    different = {repr(part.errors): part.errors for part in parts}
+    found = batch.errors or [error for errors in different.values() for error in errors]
     return found[:MAX_ERRORS] or [_UNKNOWN]

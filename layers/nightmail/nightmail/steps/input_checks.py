@@ -20,11 +20,12 @@ from nightmail.steps.duplicates import CustomIds
 
 @dataclass(frozen=True)
 class PlanLimits:
-    """What one input file may have, and how many shards run at a time."""
+    """What one input file may have, how long a chunk is, and how many parts run at a time."""
 
     lines: int
     bytes: int
     concurrency: int
+    chunk_lines: int
 
 
 class InputRefused(Exception):

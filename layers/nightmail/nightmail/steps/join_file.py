@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from nightmail.errors import NotFound, StorageError, StorageUnavailable
 from nightmail.file import FileStatus, Segment, StoredFile, object_key, parts_prefix
 from nightmail.payloads import Next
-from nightmail.steps.again import Clock, TimeIsUp
+from nightmail.steps.waits import Clock, TimeIsUp
 from nightmail.stores.files import FileStore
 from nightmail.stores.multipart import MultipartWriter, Suspended, tails_prefix
 from nightmail.stores.objects import ObjectStore

@@ -1,24 +1,24 @@
-"""State PlanBatch: read the input once, check every line, write the shards. Nothing is sent yet."""
+"""State PlanBatch: read the input once, check every line, cut it into parts. Nothing is sent yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
 from pydantic import BaseModel, Field
 
 from nightmail.batch import Batch, BatchError, BatchStatus, RequestCounts
+from nightmail.chunk import Chunk
 from nightmail.deployment import Deployment
 from nightmail.errors import ConfigError, NotFound, StorageUnavailable
 from nightmail.file import StoredFile
 from nightmail.lines import MAX_LINE_BYTES, RawLine, cut_lines
+from nightmail.part import Part, refused_by, why_to_stop
 from nightmail.payloads import BatchTask, Next, PlanResult
 from nightmail.providers.base import ProviderOf
-from nightmail.providers.registry import has_native_lane
-from nightmail.shard import Shard, refused_by, why_to_stop
-from nightmail.steps.again import Clock, TimeIsUp
 from nightmail.steps.duplicates import CustomIds
+from nightmail.steps.handed_over import with_answered
 from nightmail.steps.input_checks import (
     Findings,
     InputChecks,
@@ -27,8 +27,11 @@ from nightmail.steps.input_checks import (
     check_file,
     refuse,
 )
-from nightmail.steps.shard_writer import Draft, ShardWriter
+from nightmail.steps.lanes import Lanes
+from nightmail.steps.part_writer import Draft, PartWriter, Planned
+from nightmail.steps.waits import Clock, TimeIsUp
 from nightmail.stores.stores import Stores
+from nightmail.work_keys import chunk_items_key, custom_ids_key, plan_key, shard_items_key
 
 DeploymentsOf = Callable[[str, str | None], list[Deployment]]
 
@@ -43,22 +46,28 @@ class Planner:
     limits: PlanLimits
 
 
-class Cursor(BaseModel):
-    """Where planning stopped: bytes and lines read, what they showed, and the shards so far."""
+class PlanCursor(BaseModel):
+    """Where planning stopped: bytes and lines read, what they showed, and the parts so far."""
 
     v: int = 1
     offset: int = 0
     number: int = 0
     findings: Findings = Field(default_factory=Findings)
-    shards: list[Shard] = Field(default_factory=list)
+    planned: Planned = Field(default_factory=Planned)
     draft: Draft | None = None
 
 
 def plan_batch(task: BatchTask, planner: Planner, clock: Clock, time_is_up: TimeIsUp) -> PlanResult:
-    """Where to go next: MORE, SHARDS, FINALIZE (it was cancelled), FAILED, or DONE (it is gone)."""
+    """Where to go next: MORE, PARTS, FINALIZE (it was cancelled), FAILED, or DONE (it is gone)."""
     batch = planner.stores.batches.find(task.owner, task.batch_id)
     step = _step(batch, planner, clock, time_is_up) if batch else Next.DONE
-    return PlanResult(next=step, concurrency=planner.limits.concurrency)
+    planned = planner.stores.batches.find(task.owner, task.batch_id) if step is Next.PARTS else None
+    return PlanResult(
+        next=step,
+        concurrency=planner.limits.concurrency,
+        shards=planned.shards if planned else 0,
+        chunks=planned.chunks if planned else 0,
+    )
 
 
 def _step(batch: Batch, planner: Planner, clock: Clock, time_is_up: TimeIsUp) -> Next:
@@ -77,7 +86,7 @@ def _step(batch: Batch, planner: Planner, clock: Clock, time_is_up: TimeIsUp) ->
     except NotFound as error:  # a run that died had come further than it could say: begin again
         plan.forget()
         raise StorageUnavailable("The batch is planned anew.") from error
-    return Next.SHARDS
+    return Next.PARTS
 
 
 def _settled(batch: Batch, now: int) -> Next | None:
@@ -85,7 +94,7 @@ def _settled(batch: Batch, now: int) -> Next | None:
     if batch.status.is_final:
         return Next.DONE
     if batch.status is BatchStatus.IN_PROGRESS:
-        return Next.SHARDS
+        return Next.PARTS
     if batch.status is BatchStatus.FINALIZING or why_to_stop(batch, now):
         return Next.FINALIZE
     return None
@@ -103,8 +112,8 @@ class _Plan:
         self._batch = batch
         self._planner = planner
         self._stores = planner.stores
-        self._folder = f"work/{batch.id}"
-        self._writer: ShardWriter | None = None
+        self._lanes = Lanes(batch, planner.provider_of, planner.limits.chunk_lines)
+        self._writer: PartWriter | None = None
         self._cursor = self._read_cursor()
         self._ids = self._read_ids()
         self._checks = InputChecks(
@@ -126,18 +135,23 @@ class _Plan:
         return True
 
     def write(self, now: int) -> None:
-        """Make the plan known: the shards' items, the map's items, then the batch itself."""
-        shards = self._writer.finish() if self._writer else []
+        """Make the plan known: the parts' items, the maps' items, then the batch itself."""
+        if self._writer:
+            self._writer.finish()
+        shards, chunks = self._cursor.planned.shards, self._begun(self._cursor.planned.chunks)
         for shard in shards:
-            self._stores.shards.plan(shard)
-        items = b"".join(orjson.dumps({"shard": shard.number}) + b"\n" for shard in shards)
-        self._stores.objects.put(f"{self._folder}/shards.jsonl", items)
+            self._stores.parts.shards.plan(shard)
+        for chunk in chunks:
+            self._stores.parts.chunks.plan(chunk)
+        self._write_items(shard_items_key(self._batch.id), "shard", shards)
+        self._write_items(chunk_items_key(self._batch.id), "chunk", chunks)
         findings = self._cursor.findings
         self._stores.batches.save(
             self._batch.move_to(
                 BatchStatus.IN_PROGRESS,
                 now,
                 shards=len(shards),
+                chunks=len(chunks),
                 model=findings.model,
                 counts=RequestCounts(total=findings.total),
             )
@@ -158,53 +172,52 @@ class _Plan:
         return file
 
     def _take(self, raw: RawLine) -> None:
-        cursor = self._cursor
+        cursor, start = self._cursor, self._cursor.offset
         cursor.offset, cursor.number = raw.end, cursor.number + 1
         line = self._checks.take(raw.content, cursor.number)
         if line and not cursor.findings.errors:  # a file with errors is read, but not written
-            self._open_writer().add(line)
+            self._open_writer().add(line, start, raw.end)
 
     def _choose(self, model: str) -> Deployment:
         deployments = self._planner.deployments_of(model, self._batch.deployment_hint)
-        for deployment in deployments:
-            if has_native_lane(deployment.provider):
-                return deployment
-        providers = ", ".join(sorted({deployment.provider for deployment in deployments}))
-        raise NotFound(
-            f"The provided model '{model}' is not supported by the Batch API: it is served by"
-            f" {providers}, whose batches this gateway does not speak."
-        )
+        return self._lanes.choose(model, deployments)
 
-    def _open_writer(self) -> ShardWriter:
+    def _open_writer(self) -> PartWriter:
         if self._writer is None:
             deployment = self._cursor.findings.deployment
             assert deployment is not None, "a good line has a model that is served"
-            self._writer = ShardWriter(
+            self._writer = PartWriter(
                 self._batch.id,
-                self._batch.endpoint,
-                deployment,
-                self._planner.provider_of(deployment),
+                self._lanes.way(deployment),
+                self._cursor.planned,
                 self._stores.objects,
             )
         return self._writer
 
     def _reopen_writer(self) -> None:
-        cursor = self._cursor
-        if cursor.shards or cursor.draft:
-            self._open_writer().resume(cursor.shards, cursor.draft)
+        if self._cursor.draft:
+            self._open_writer().resume(self._cursor.draft)
+
+    def _begun(self, chunks: list[Chunk]) -> list[Chunk]:
+        answered = self._batch.answered
+        return with_answered(chunks, answered, self._stores.objects) if answered else chunks
+
+    def _write_items(self, key: str, name: str, parts: Sequence[Part]) -> None:
+        items = (orjson.dumps({name: part.number}) + b"\n" for part in parts)
+        self._stores.objects.put(key, b"".join(items))
 
     def _suspend(self) -> None:
         cursor = self._cursor
         if self._writer and not cursor.findings.errors:
-            cursor.shards, cursor.draft = self._writer.finished, self._writer.suspend()
+            cursor.draft = self._writer.suspend()
         self._stores.objects.put(self._ids_key, self._ids.to_bytes())
         self._stores.objects.put(self._key, cursor.model_dump_json().encode())
 
-    def _read_cursor(self) -> Cursor:
+    def _read_cursor(self) -> PlanCursor:
         try:
-            return Cursor.model_validate_json(self._stores.objects.get(self._key))
+            return PlanCursor.model_validate_json(self._stores.objects.get(self._key))
         except NotFound:
-            return Cursor()
+            return PlanCursor()
 
     def _read_ids(self) -> CustomIds:
         if not self._cursor.number:
@@ -213,9 +226,8 @@ class _Plan:
 
     @property
     def _key(self) -> str:
-        return f"{self._folder}/plan.json"
+        return plan_key(self._batch.id)
 
     @property
     def _ids_key(self) -> str:
-        """A key for each cursor: of two writes, the second may never come."""
-        return f"{self._folder}/plan.{self._cursor.number}.ids"
+        return custom_ids_key(self._batch.id, self._cursor.number)

@@ -8,10 +8,12 @@ from typing import Any
 from nightmail.batch import MAX_ERRORS, Batch, BatchError
 from nightmail.errors import ConfigError, NotFound, ProviderError
 from nightmail.lines import cut_lines
+from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
-from nightmail.providers.base import BatchProvider, Phase, Progress, ProviderOf
-from nightmail.shard import Ending, Shard, ShardState, refused_by, why_to_stop
-from nightmail.steps.again import (
+from nightmail.providers.base import BatchProvider, GivenBack, Phase, Progress, ProviderOf
+from nightmail.shard import Shard, ShardState
+from nightmail.steps.shard_work import ShardWork, next_of
+from nightmail.steps.waits import (
     GRACE_SECONDS,
     PATIENCE,
     Clock,
@@ -19,13 +21,10 @@ from nightmail.steps.again import (
     poll_again,
     try_again,
 )
-from nightmail.steps.submit_shard import ROUTES
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger
 
-_QUEUE_FULL = "token_limit_exceeded"
-_FILE_PARAMS = frozenset({"file_id", "input_file_id"})
 # The queue of a provider empties slowly: the first wait is 20 seconds.
 _FIRST_RETURN = 2
 
@@ -36,22 +35,20 @@ def poll_shard(
     """Where to go next: POLL again, COLLECT, SUBMIT (the provider gave it back) or DONE."""
     try:
         batch = stores.batches.get(task.owner, task.batch_id)
-        shard = stores.shards.get(task.batch_id, task.shard)
+        shard = stores.parts.shards.get(task.batch_id, task.shard)
     except NotFound:
         return StepResult(next=Next.DONE)
     if shard.state is not ShardState.SUBMITTED or shard.provider_batch_id is None:
-        return StepResult(next=ROUTES.get(shard.state, Next.SUBMIT))
+        return StepResult(next=next_of(shard))
     return _Poll(batch, shard, shard.provider_batch_id, stores, clock()).run(provider_of)
 
 
-class _Poll:
+class _Poll(ShardWork):
     def __init__(
         self, batch: Batch, shard: Shard, provider_batch_id: str, stores: Stores, now: int
     ) -> None:
-        self._batch = batch
-        self._shard = shard
+        super().__init__(batch, shard, stores)
         self._id = provider_batch_id
-        self._stores = stores
         self._now = now
         self._unwanted = why_to_stop(batch, now)
 
@@ -108,13 +105,12 @@ class _Poll:
         """The provider's batch failed as a whole, and it says why."""
         if self._unwanted:
             return self._stop(self._unwanted, [])
-        errors = self._errors_of(progress)
-        if any(error.code == _QUEUE_FULL for error in errors):
+        errors = self._errors_of(progress) or [_no_reason(self._shard)]
+        if progress.given_back is GivenBack.QUEUE_FULL:
             return self._submit_again(progress, errors)
-        is_file_lost = any(error.param in _FILE_PARAMS for error in errors)
-        if is_file_lost and self._shard.returns < PATIENCE:
+        if progress.given_back is GivenBack.FILE_LOST and self._shard.returns < PATIENCE:
             return self._submit_again(progress, errors, provider_file_id=None)
-        return self._stop(Ending.FAILED, errors or [_no_reason(self._shard)])
+        return self._stop(Ending.FAILED, errors)
 
     def _submit_again(
         self, progress: Progress, errors: Sequence[BatchError], **changes: Any
@@ -168,16 +164,6 @@ class _Poll:
     def _errors_of(self, progress: Progress) -> list[BatchError]:
         errors = progress.errors[:MAX_ERRORS]
         return _renumbered(errors, self._shard, self._stores.objects)
-
-    def _stop(self, ending: Ending, errors: list[BatchError]) -> StepResult:
-        logger.warning(
-            "shard stopped", extra={"ending": ending, "errors": [e.message for e in errors]}
-        )
-        self._shard = self._stores.shards.save(self._shard.stopped(ending, errors))
-        return StepResult(next=Next.DONE)
-
-    def _save(self, **changes: Any) -> None:
-        self._shard = self._stores.shards.save(self._shard.model_copy(update=changes))
 
 
 def _no_reason(shard: Shard) -> BatchError:

@@ -11,17 +11,18 @@ from nightmail.errors import NotFound, StorageUnavailable, WriteConflict
 from nightmail.file import StoredFile
 from nightmail.ids import new_file_id
 from nightmail.outcome import Kind, Outcome, kind_of, result_line, to_row
-from nightmail.shard import OWED, Ending, Shard
-from nightmail.steps.again import Clock, TimeIsUp
-from nightmail.steps.shard_outcomes import Position, in_order
+from nightmail.part import OWED, Ending, Part
+from nightmail.steps.line_outcomes import Position, in_order
+from nightmail.steps.waits import Clock, TimeIsUp
 from nightmail.stores.multipart import MultipartWriter, Suspended
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.stores import Stores
+from nightmail.work_keys import results_key
 
 _KEEP_SECONDS = 30 * 24 * 3600
 
 
-class Progress(BaseModel):
+class Written(BaseModel):
     """How far the files are. The ids are chosen first, so that a second run writes the same files."""
 
     v: int = 1
@@ -42,63 +43,63 @@ class ResultFiles(BaseModel):
 
 
 def write_result_files(
-    batch: Batch, shards: Sequence[Shard], stores: Stores, clock: Clock, time_is_up: TimeIsUp
+    batch: Batch, parts: Sequence[Part], stores: Stores, clock: Clock, time_is_up: TimeIsUp
 ) -> ResultFiles | None:
-    """The files, or None where time was up: call again. Every line of `shards` is in one of them."""
-    key = f"work/{batch.id}/results.json"
-    progress = _begin_or_resume(key, stores.objects)
+    """The files, or None where time was up: call again. Every line of `parts` is in one of them."""
+    key = results_key(batch.id)
+    written = _begin_or_resume(key, stores.objects)
     try:
-        writing = _Writing(batch, shards, stores.objects, progress)
+        writing = _Writing(batch, parts, stores.objects, written)
         if not writing.run(time_is_up):
             stores.objects.put(key, _to_bytes(writing.suspend()))
             return None
         return writing.finish(stores, clock())
     except NotFound as error:  # a run that died had come further than it could say: begin again
-        anew = Progress(output_id=progress.output_id, error_id=progress.error_id)
+        anew = Written(output_id=written.output_id, error_id=written.error_id)
         stores.objects.put(key, _to_bytes(anew))
         raise StorageUnavailable("The result files are written anew.") from error
 
 
-def _begin_or_resume(key: str, objects: ObjectStore) -> Progress:
-    begun = Progress(output_id=new_file_id(), error_id=new_file_id())
+def _begin_or_resume(key: str, objects: ObjectStore) -> Written:
+    begun = Written(output_id=new_file_id(), error_id=new_file_id())
     try:
         objects.put_if_absent(key, _to_bytes(begun))
     except WriteConflict:
-        return Progress.model_validate_json(objects.get(key))
+        return Written.model_validate_json(objects.get(key))
     return begun
 
 
-def _to_bytes(progress: Progress) -> bytes:
-    return progress.model_dump_json().encode()
+def _to_bytes(written: Written) -> bytes:
+    return written.model_dump_json().encode()
 
 
 class _Writing:
     def __init__(
-        self, batch: Batch, shards: Sequence[Shard], objects: ObjectStore, progress: Progress
+        self, batch: Batch, parts: Sequence[Part], objects: ObjectStore, written: Written
     ) -> None:
         self._batch = batch
-        self._shards = shards
+        self._parts = parts
         self._objects = objects
-        self._progress = progress
-        self._positions = progress.positions or [Position() for _ in shards]
-        self._counts = progress.counts
-        self._output = self._writer(progress.output_id, progress.output)
-        self._errors = self._writer(progress.error_id, progress.errors)
+        self._written = written
+        self._positions = written.positions or [Position() for _ in parts]
+        self._counts = written.counts
+        self._output = self._writer(written.output_id, written.output)
+        self._errors = self._writer(written.error_id, written.errors)
 
     def run(self, time_is_up: TimeIsUp) -> bool:
         """Whether every line has been written."""
-        owed = [_Owed(shard) for shard in self._shards]
-        lines = in_order(self._shards, self._positions, self._objects)
+        owed = [_Owed(part) for part in self._parts]
+        lines = in_order(self._parts, self._positions, self._objects)
         for line in lines:
-            row = line.row or owed[line.shard].row(line.number)
+            row = line.row or owed[line.part].row(line.number)
             self._write(row, result_line(self._batch.id, line.number, line.custom_id, row))
-            self._positions[line.shard] = line.behind
+            self._positions[line.part] = line.behind
             if time_is_up():
                 return False
         return True
 
-    def suspend(self) -> Progress:
-        return self._progress.model_copy(
+    def suspend(self) -> Written:
+        return self._written.model_copy(
             update={
                 "output": self._output.suspend(),
                 "errors": self._errors.suspend(),
@@ -149,12 +150,12 @@ class _Writing:
 
 
 class _Owed:
-    """What a line of a shard is told when no outcome came for it."""
+    """What a line of a part is told when no outcome came for it."""
 
-    def __init__(self, shard: Shard) -> None:
-        self._own = {error.line: _told(error) for error in shard.errors if error.line}
-        general = (_told(error) for error in shard.errors if not error.line)
-        self._general = next(general, OWED[shard.ending or Ending.LOST])
+    def __init__(self, part: Part) -> None:
+        self._own = {error.line: _told(error) for error in part.errors if error.line}
+        general = (_told(error) for error in part.errors if not error.line)
+        self._general = next(general, OWED[part.ending or Ending.LOST])
 
     def row(self, number: int) -> bytes:
         error = self._own.get(number, self._general)

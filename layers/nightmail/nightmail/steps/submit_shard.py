@@ -8,9 +8,8 @@ them, is it submitted again.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
-from nightmail.batch import Batch, BatchError
+from nightmail.batch import Batch
 from nightmail.errors import (
     ConfigError,
     LeaseLost,
@@ -22,10 +21,12 @@ from nightmail.errors import (
     ProviderUnclear,
     StorageError,
 )
+from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, ProviderOf, Tag
-from nightmail.shard import Ending, Shard, ShardState, refused_by, why_to_stop
-from nightmail.steps.again import (
+from nightmail.shard import Shard, ShardState
+from nightmail.steps.shard_work import ShardWork, next_of
+from nightmail.steps.waits import (
     GRACE_SECONDS,
     PATIENCE,
     Clock,
@@ -40,12 +41,6 @@ LOOKS = 2
 # After an unclear answer a batch may take a while to be listed.
 _FIRST_LOOK = 3  # as if three tries had failed: after 40 seconds
 _HELD = StepResult(next=Next.SUBMIT, wait_seconds=30)
-ROUTES = {
-    ShardState.SUBMITTED: Next.POLL,
-    ShardState.ENDED: Next.COLLECT,
-    ShardState.COLLECTED: Next.DONE,
-    ShardState.STOPPED: Next.DONE,
-}
 
 
 def submit_shard(
@@ -54,7 +49,7 @@ def submit_shard(
     """Where to go next: POLL, SUBMIT again after a wait, or DONE where nothing is to be sent."""
     try:
         batch = stores.batches.get(task.owner, task.batch_id)
-        shard = stores.shards.take_lease(task.batch_id, task.shard, clock(), lease_seconds)
+        shard = stores.parts.shards.take_lease(task.batch_id, task.shard, clock(), lease_seconds)
     except NotFound:
         return StepResult(next=Next.DONE)
     except LeaseLost:  # another attempt is alive, and knows better
@@ -69,20 +64,18 @@ def submit_shard(
         raise
 
 
-class _Submission:
+class _Submission(ShardWork):
     """One attempt, by the holder of the lease."""
 
     def __init__(self, batch: Batch, shard: Shard, stores: Stores, clock: Clock) -> None:
-        self._batch = batch
-        self._shard = shard
-        self._stores = stores
+        super().__init__(batch, shard, stores)
         self._clock = clock
         self._tag = Tag(batch.id, shard.number, shard.returns)
 
     def run(self, provider_of: ProviderOf) -> StepResult:
-        if self._shard.state in ROUTES:
+        if next_of(self._shard) is not Next.SUBMIT:
             self._release()
-            return StepResult(next=ROUTES[self._shard.state])
+            return StepResult(next=next_of(self._shard))
         try:
             return self._adopt_or_submit(provider_of(self._shard.deployment))
         except ProviderUnclear as error:
@@ -161,7 +154,7 @@ class _Submission:
 
     def _cancel_where_stopped(self, provider: BatchProvider, provider_batch_id: str) -> None:
         """The shard was abandoned while we submitted it: nobody else will cancel what we started."""
-        latest = self._stores.shards.get(self._batch.id, self._shard.number)
+        latest = self._shards.get(self._batch.id, self._shard.number)
         if latest.state is ShardState.STOPPED:
             provider.cancel(provider_batch_id)
 
@@ -171,20 +164,7 @@ class _Submission:
         if not error.retryable and not may_heal:
             return self._stop(Ending.FAILED, [refused_by(error)])
         if overtime_seconds(self._batch, self._clock()) >= GRACE_SECONDS:
-            return self._stop(why_to_stop(self._batch, self._clock()), [])
+            return self._stop(why_to_stop(self._batch, self._clock()) or Ending.EXPIRED, [])
         logger.warning("not submitted", extra={"reason": error.message})
         self._release(attempts=attempts + 1, last_refusal=error.message)
         return try_again(Next.SUBMIT, attempts, getattr(error, "retry_after_seconds", None))
-
-    def _stop(self, ending: Ending | None, errors: list[BatchError]) -> StepResult:
-        logger.warning(
-            "shard stopped", extra={"ending": ending, "errors": [e.message for e in errors]}
-        )
-        self._shard = self._stores.shards.release(self._shard.stopped(ending, errors))
-        return StepResult(next=Next.DONE)
-
-    def _save(self, **changes: Any) -> None:
-        self._shard = self._stores.shards.save(self._shard.model_copy(update=changes))
-
-    def _release(self, **changes: Any) -> None:
-        self._shard = self._stores.shards.release(self._shard.model_copy(update=changes))

@@ -110,6 +110,17 @@ class ObjectStore:
             yield from self._segment(segment, start)
             start = 0
 
+    def pieces(self, segments: Sequence[Segment], start: int, end: int) -> Iterator[bytes]:
+        """Their bytes from `start` to `end`, each piece by a call of its own, which may come late."""
+        for segment in segments:
+            for begin in range(max(start, 0), min(end, segment.size), CHUNK_BYTES):
+                last = min(begin + CHUNK_BYTES, end, segment.size) - 1
+                with bucket_errors(segment.key):
+                    yield self._client.get_object(
+                        Bucket=self._bucket, Key=segment.key, Range=f"bytes={begin}-{last}"
+                    )["Body"].read()
+            start, end = start - segment.size, end - segment.size
+
     def md5(self, segments: Sequence[Segment]) -> str:
         """The MD5 of their bytes, hexadecimal."""
         digest = hashlib.md5(usedforsecurity=False)

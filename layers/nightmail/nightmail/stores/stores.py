@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.shards import ShardStore
+from nightmail.stores.parts import Parts
 
 
 @dataclass(frozen=True)
 class Stores:
     batches: BatchStore
-    shards: ShardStore
+    parts: Parts
     files: FileStore
     objects: ObjectStore

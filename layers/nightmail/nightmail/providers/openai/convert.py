@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,9 +10,10 @@ import orjson
 from nightmail.batch import BatchError, Usage
 from nightmail.lines import Line, is_too_deep
 from nightmail.outcome import Kind, Outcome
-from nightmail.providers.base import Phase, Progress
+from nightmail.part import Ending
+from nightmail.providers.base import GivenBack, Phase, Progress
 from nightmail.providers.http import without_secrets
-from nightmail.shard import Ending
+from nightmail.providers.json_text import read_json
 from nightmail.usage import usage_of
 
 ENDINGS = {
@@ -21,6 +22,8 @@ ENDINGS = {
     "expired": Ending.EXPIRED,
     "cancelled": Ending.CANCELLED,
 }
+_QUEUE_FULL = "token_limit_exceeded"
+_FILE_PARAMS = frozenset({"file_id", "input_file_id"})
 _SUCCESS = range(200, 300)
 _NUMBER_DIGITS = 12
 _TOO_DEEP = {"code": "provider_garbled", "message": "The provider's answer is nested too deeply."}
@@ -42,17 +45,25 @@ def to_progress(batch: dict[str, Any]) -> Progress:
     status = str(batch.get("status"))[:100]
     ending = ENDINGS.get(status)
     counts = _mapping(batch.get("request_counts"))
+    errors = [_to_error(entry) for entry in _entries(batch.get("errors"))]
     outputs = [batch.get("output_file_id"), batch.get("error_file_id")]
     return Progress(
         phase=Phase.ENDED if ending else Phase.RUNNING,
         status=status,
         ending=ending,
-        total=_count(counts.get("total")),
+        given_back=_given_back(errors),
         completed=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
         output_ids=[str(output) for output in outputs if output],
-        errors=[_to_error(entry) for entry in _entries(batch.get("errors"))],
+        errors=errors,
     )
+
+
+def _given_back(errors: Sequence[BatchError]) -> GivenBack | None:
+    if any(error.code == _QUEUE_FULL for error in errors):
+        return GivenBack.QUEUE_FULL
+    is_file_lost = any(error.param in _FILE_PARAMS for error in errors)
+    return GivenBack.FILE_LOST if is_file_lost else None
 
 
 def to_outcome(content: bytes, provider: str, public_model: str) -> tuple[Outcome, Usage] | None:
@@ -60,7 +71,7 @@ def to_outcome(content: bytes, provider: str, public_model: str) -> tuple[Outcom
 
     A success is an `error` of null and a status of 2xx, whichever file it lies in.
     """
-    entry = _object(content)
+    entry = _mapping(read_json(content))
     number, response = _number(entry), entry.get("response")
     if number is None:
         return None
@@ -103,22 +114,6 @@ def _to_error(entry: Any) -> BatchError:
         param=str(error["param"]) if error.get("param") else None,
         line=line if isinstance(line, int) else None,
     )
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        return _mapping(orjson.loads(content))
-    except orjson.JSONDecodeError:
-        return _mapping(_read_leniently(content))
-
-
-def _read_leniently(content: bytes) -> Any:
-    """An answer that was paid for may hold what strict JSON has not: half an emoji, NaN."""
-    try:
-        entry = json.loads(content.decode(errors="replace"), parse_constant=lambda _: None)
-        return orjson.loads(json.dumps(entry, ensure_ascii=False).encode(errors="replace"))
-    except (ValueError, RecursionError):
-        return None
 
 
 def _entries(errors: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from nightmail.deployment import Deployment
 from nightmail.errors import ProviderGarbled, ProviderUnavailable, ProviderUnclear
 from nightmail.lines import Line, cut_lines
 from nightmail.providers.base import Cursor, Limits, Progress, Result, Tag
-from nightmail.providers.http import json_object, raise_for_status, transport_errors
+from nightmail.providers.native_http import json_object, raise_for_status, transport_errors
 from nightmail.providers.openai.convert import to_line, to_outcome, to_progress
 
 _BASE = "https://api.openai.com/v1"
@@ -30,14 +30,17 @@ _NOT_TAKEN = frozenset({429, 503})
 
 
 class OpenAIProvider:
-    """One deployment's batches. `client` has the deployment's base URL and key."""
+    """One deployment's batches. `client` has the deployment's base URL and `key`."""
 
     limits = Limits(lines=50_000, bytes=200 * 1024 * 1024)
 
-    def __init__(self, deployment: Deployment, client: httpx.Client) -> None:
+    def __init__(
+        self, deployment: Deployment, client: httpx.Client, key: str | None = None
+    ) -> None:
         self._name = deployment.provider
         self._model = deployment.model
         self._client = client
+        self._key = key
 
     def to_line(self, line: Line) -> bytes:
         return to_line(line, self._model)
@@ -101,12 +104,12 @@ class OpenAIProvider:
         with transport_errors(self._name):
             response = self._client.post(f"/batches/{provider_batch_id}/cancel", timeout=_LOOK)
         if response.status_code != httpx.codes.CONFLICT:  # it has ended already
-            raise_for_status(response, self._name)
+            raise_for_status(response, self._name, self._key)
 
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         with transport_errors(self._name):
             response = self._client.request(method, path, **request)
-        return json_object(response, self._name)
+        return json_object(response, self._name, self._key)
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         """The provider's batches, newest first."""
@@ -131,7 +134,7 @@ class OpenAIProvider:
                 return
             if not response.is_success:
                 response.read()
-            raise_for_status(response, self._name)
+            raise_for_status(response, self._name, self._key)
             skip = start if response.status_code == httpx.codes.OK else 0
             for chunk in response.iter_bytes():
                 if skip < len(chunk):

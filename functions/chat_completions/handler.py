@@ -1,0 +1,28 @@
+"""`/chat/completions`: one model as OpenAI's endpoint; several as a race, or all their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from nightmail import wiring
+from nightmail.api.answers import Answers
+from nightmail.api.completions import Completions
+from nightmail.api.http import Api
+from nightmail.api.race_headers import FASTEST
+from nightmail.api.streams import as_stream
+from nightmail.invocation import answer_seconds
+
+app = Api()
+
+
+@app.post("/chat/completions")
+def create_chat_completion() -> Response[str]:
+    body = app.prompts(wiring.settings().max_part_bytes)
+    completions = Completions(wiring.caller(), answer_seconds(app.lambda_context))
+    answer = completions.chat(body, fastest=app.header(FASTEST).lower() == "true")
+    return Answers(wiring.objects()).fit(app.owner, answer)
+
+
+def handler(event: dict[str, Any], context: Any) -> bytes:
+    return as_stream(app.answer(event, context))

@@ -1,0 +1,114 @@
+"""An entry of `model_list` as a deployment."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any, TypeVar
+
+from nightmail.config.document import ConfigDocument, LitellmParams, ModelEntry
+from nightmail.config.model_names import fill_stars
+from nightmail.config.references import is_reference, reference_to, written_key
+from nightmail.deployment import Deployment, Lane
+from nightmail.provider_names import KEY_NAMES, split_model
+
+_Value = TypeVar("_Value")
+
+
+def to_deployment(
+    name: str, entry: ModelEntry, stars: tuple[str, ...], document: ConfigDocument
+) -> Deployment | None:
+    """Who answers to `name` by this entry, whose `*` stand for `stars`; what it leaves open is said by
+    the settings of the document. None where the name leads to no provider.
+    """
+    params = entry.litellm_params
+    split = split_model(fill_stars(params.model, stars), params.custom_llm_provider)
+    if split is None:
+        return None
+    provider, model = split
+    return Deployment(
+        name=name,
+        provider=provider,
+        model=model,
+        api_base=base_of(params),
+        api_key=key_of(entry, provider),
+        organization=params.organization,
+        timeout_seconds=_whole(_timeout(params, document)),
+        stream_timeout_seconds=_whole(params.stream_timeout),
+        num_retries=_retries(params, document),
+        max_parallel_requests=params.max_parallel_requests,
+        rpm=params.rpm,
+        tpm=params.tpm,
+        lane=_lane(entry),
+        batch_enabled=_is_batch_enabled(entry),
+        drop_params=_first(params.drop_params, document.litellm_settings.drop_params) or False,
+        defaults=params.request_parameters,
+    )
+
+
+def deployment_of(model: str, provider: str | None = None, **fields: Any) -> Deployment | None:
+    """Who answers to `model` where there is no config: the provider that its name tells, or `provider`.
+
+    `fields` are a Deployment's. Without an `api_key` and an `api_base` the key is a reference to the
+    provider's own name in the environment. None where no provider is known.
+    """
+    split = split_model(model, provider)
+    if split is None:
+        return None
+    known, own = split
+    key = fields.pop("api_key", None) or _own_key(known, fields.get("api_base"))
+    return Deployment(**{"name": model, **fields}, provider=known, model=own, api_key=key)
+
+
+def base_of(params: LitellmParams) -> str | None:
+    return params.api_base or params.base_url
+
+
+def key_of(entry: ModelEntry, provider: str) -> str | None:
+    """A reference to the entry's key, never the key."""
+    params = entry.litellm_params
+    if params.api_key:
+        key = params.api_key.get_secret_value()
+        return key if is_reference(key) else written_key(entry.model_name, key)
+    return _own_key(provider, base_of(params))
+
+
+def _own_key(provider: str, base: str | None) -> str | None:
+    """A provider's own key must not go to a server that only speaks like it."""
+    return reference_to(KEY_NAMES[provider]) if provider in KEY_NAMES and not base else None
+
+
+def _timeout(params: LitellmParams, document: ConfigDocument) -> float | None:
+    return _first(
+        params.timeout,
+        params.request_timeout,
+        document.router_settings.timeout,
+        document.litellm_settings.request_timeout,
+    )
+
+
+def _retries(params: LitellmParams, document: ConfigDocument) -> int | None:
+    return _first(
+        params.num_retries,
+        params.max_retries,
+        document.router_settings.num_retries,
+        document.litellm_settings.num_retries,
+    )
+
+
+def _lane(entry: ModelEntry) -> Lane:
+    return _first(entry.litellm_params.batch, entry.batch, entry.model_info.batch) or "auto"
+
+
+def _is_batch_enabled(entry: ModelEntry) -> bool:
+    choices = (entry.litellm_params, entry, entry.model_info)
+    return _first(*(choice.batch_enabled for choice in choices)) or False
+
+
+def _first(*values: _Value | None) -> _Value | None:
+    """The first that is given."""
+    return next((value for value in values if value is not None), None)
+
+
+def _whole(seconds: float | None) -> int | None:
+    """The table keeps whole numbers."""
+    return ceil(seconds) if seconds else None

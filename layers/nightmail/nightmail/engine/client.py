@@ -1,0 +1,143 @@
+"""The pooled HTTP client: it sends what adapters wrote, and tells what kept an answer from coming."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from io import BytesIO
+from typing import Self
+
+import aiohttp
+import certifi
+
+from nightmail.engine.transport_errors import provider_error
+from nightmail.errors import ProviderGarbled
+from nightmail.providers.direct import HttpAnswer, HttpRequest
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+CONNECT_SECONDS = 10
+_HEADERS = {
+    "accept-encoding": "identity",  # a packed stream would come in lumps
+    "content-type": "application/json",
+    "user-agent": "nightmail",
+}
+_LARGE_BYTES = 2**20  # aiohttp wants more than this as a file, and sends it in pieces
+_EXACT = 1e9  # seconds: below this aiohttp rounds no time-out up
+_FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)
+
+
+class Client:
+    """One session over one pool, for one event loop. No cookies, no redirects, no proxies."""
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=trusted()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    def send(
+        self,
+        request: HttpRequest,
+        provider: str,
+        *,
+        total_seconds: float | None,
+        silence_seconds: float | None = None,
+    ) -> Exchange:
+        """Send it within `async with`. `silence_seconds` is the longest time between bytes."""
+        timeout = _time_out(total_seconds, silence_seconds)
+        return Exchange(self._session, request, provider, timeout)
+
+
+class Exchange:
+    """One request and its answer; leaving closes a connection that has more to say.
+
+    Everything here raises ProviderTimedOut and ProviderUnavailable, and ProviderGarbled where the answer
+    is not HTTP. The names of `headers` are found in any case.
+    """
+
+    __slots__ = ("_provider", "_request", "_response", "_session", "_timeout", "headers", "status")
+
+    status: int
+    headers: Mapping[str, str]
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        request: HttpRequest,
+        provider: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._provider = provider
+        self._timeout = timeout
+
+    async def __aenter__(self) -> Self:
+        """Returns when the answer's head has come. Raises ProviderRejected for an address that is none."""
+        content = self._request.content
+        try:
+            self._response = await self._session.post(
+                self._request.url,
+                data=content if len(content) <= _LARGE_BYTES else BytesIO(content),
+                headers=self._request.headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except _FAILURES as error:
+            raise provider_error(error, self._provider) from error
+        self.status = self._response.status
+        self.headers = self._response.headers
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._response.close()
+
+    async def piece(self) -> bytes:
+        """The bytes that have come since the last; none at the end."""
+        try:
+            return await self._response.content.readany()
+        except _FAILURES as error:
+            raise provider_error(error, self._provider) from error
+
+    async def whole(self) -> HttpAnswer:
+        """All of it. Raises ProviderGarbled where it is over 64 MiB."""
+        if (self._response.content_length or 0) > MAX_ANSWER_BYTES:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.piece():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                raise self._too_large()
+        return HttpAnswer(self.status, self.headers, b"".join(pieces))
+
+    def _too_large(self) -> ProviderGarbled:
+        return ProviderGarbled(
+            f"{self._provider} answered with more than {MAX_ANSWER_BYTES // 2**20} MiB.",
+            provider=self._provider,
+            upstream_status=self.status,
+        )
+
+
+@lru_cache
+def _time_out(total_seconds: float | None, silence_seconds: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=total_seconds,
+        connect=CONNECT_SECONDS,
+        sock_read=silence_seconds,
+        ceil_threshold=_EXACT,
+    )
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The authorities that the native lane's client trusts too: SSL_CERT_FILE, else certifi's."""
+    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())

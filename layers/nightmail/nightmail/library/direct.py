@@ -1,0 +1,127 @@
+"""Without a gateway: the modes, over the engine of this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+
+from nightmail.errors import GatewayError
+from nightmail.library.access import Access, listed, named_fallbacks
+from nightmail.library.backend import Body, Item
+from nightmail.library.failures import failure_of, failures_of
+from nightmail.library.gathered import gathered
+from nightmail.library.options import Entry, Options
+from nightmail.library.process import Process
+from nightmail.modes.asked import ModelRequest, OnePrompt
+from nightmail.modes.events import OpenStream, open_stream
+from nightmail.modes.many import run_many
+from nightmail.modes.race import race, stream_race
+from nightmail.modes.requests import parse_chat, parse_embeddings, parse_many, parse_models
+from nightmail.modes.runner import JsonObject, Runner
+
+
+class Direct:
+    """A `Backend` that calls providers with the caller's keys."""
+
+    def __init__(self, process: Process, options: Options) -> None:
+        self._process = process
+        self._options = options
+
+    async def chat(self, body: Body) -> JsonObject:
+        with failures_of(body["model"]):
+            body, stand_ins = self._opened(body)
+            request = _one_model(body)
+            return await self._runner([request.model], stand_ins).answer(request)
+
+    async def open_chat(self, body: Body) -> AsyncGenerator[JsonObject]:
+        """The chunks; the first one has come when this returns."""
+        model = body["model"]
+        with failures_of(model):
+            body, stand_ins = self._opened(body)
+            request = _one_model(body)
+            opened = await open_stream(request, self._runner([request.model], stand_ins))
+        return _chunks(opened, model)
+
+    async def embed(self, body: Body) -> JsonObject:
+        with failures_of(body["model"]):
+            body, stand_ins = self._opened(body)
+            request = parse_embeddings(body)
+            return await self._runner([request.model], stand_ins).answer(request)
+
+    async def many(self, body: Body) -> Sequence[Item]:
+        """In the order of the prompts; what failed is an exception in its place."""
+        model = body["model"]
+        with failures_of(model):
+            body, stand_ins = self._opened(body)
+            request = parse_many(body)
+            running = run_many(request, self._runner([request.model], stand_ins))
+            async with aclosing(running) as finished:
+                items: dict[int, Item] = {
+                    one.index: failure_of(one.error, model) if one.error else one.item
+                    async for one in finished
+                }
+        return [items[index] for index in range(len(items))]
+
+    async def race(self, body: Body) -> JsonObject:
+        """The first good answer; its `nightmail` tells of the race."""
+        with failures_of(None):
+            raced = await race(*self._several(body, fastest=True))
+        details = raced.body.get("nightmail") or {}
+        return {**raced.body, "nightmail": {**details, "race": raced.report}}
+
+    async def open_race(self, body: Body) -> AsyncGenerator[JsonObject]:
+        with failures_of(None):
+            raced = await stream_race(*self._several(body, fastest=True))
+        return _chunks(raced.chunks, raced.winner)
+
+    async def all_responses(self, body: Body) -> Sequence[Item]:
+        """In the order of the models; what failed is an exception in its place."""
+        with failures_of(None):
+            request, runner = self._several(body, fastest=False)
+        asked = request.requests()
+        return await gathered(asked, partial(_answer, runner), request.max_concurrency)
+
+    def _opened(self, body: Body) -> tuple[Body, Mapping[str, Entry]]:
+        """The body with fallbacks that are names, and those that stand for deployments."""
+        names, stand_ins = named_fallbacks(body.get("fallbacks"))
+        return {**body, "fallbacks": names}, stand_ins
+
+    def _several(self, body: Body, *, fastest: bool) -> tuple[OnePrompt, Runner]:
+        body, entries = self._opened(body)
+        own = self._listed(body.pop("model", None))
+        if own:
+            body["models"] = list(own)
+        request = parse_models(body, fastest=fastest)
+        return request, self._runner(request.models, {**entries, **own})
+
+    def _listed(self, group: str | None) -> Mapping[str, Entry]:
+        if self._options.deployments is not None:
+            return listed(self._options.deployments)
+        if self._options.model_list is not None:
+            return listed(self._options.model_list, group)
+        return {}
+
+    def _runner(self, asked: Sequence[str], entries: Mapping[str, Entry]) -> Runner:
+        models = Access(self._process.keys, self._options, asked, entries)
+        return Runner(self._process.engine, models)
+
+
+async def _answer(runner: Runner, asked: ModelRequest) -> Item:
+    try:
+        return await runner.answer(asked)
+    except GatewayError as error:
+        return failure_of(error, asked.model)
+
+
+def _one_model(body: Body) -> ModelRequest:
+    request = parse_chat(body)
+    assert isinstance(request, ModelRequest)
+    return request
+
+
+async def _chunks(opened: OpenStream, model: str) -> AsyncGenerator[JsonObject]:
+    with failures_of(model):
+        async with aclosing(opened):
+            async for chunk in opened:
+                yield chunk

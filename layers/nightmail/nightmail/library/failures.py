@@ -1,0 +1,152 @@
+"""Failures become exceptions: the engine's errors, a server's answers, and errors in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeGuard
+
+from nightmail.errors import (
+    CredentialMissing,
+    GatewayError,
+    ProviderTimedOut,
+    ProviderUnavailable,
+)
+from nightmail.library.exceptions import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    UnprocessableEntityError,
+)
+from nightmail.providers.http import error_details
+from nightmail.providers.json_text import read_json
+
+_BY_STATUS: Mapping[int, type[APIError]] = {
+    HTTPStatus.BAD_REQUEST: BadRequestError,
+    HTTPStatus.UNAUTHORIZED: AuthenticationError,
+    HTTPStatus.FORBIDDEN: PermissionDeniedError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.REQUEST_TIMEOUT: APITimeoutError,
+    HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.UNPROCESSABLE_ENTITY: UnprocessableEntityError,
+    HTTPStatus.TOO_MANY_REQUESTS: RateLimitError,
+    HTTPStatus.GATEWAY_TIMEOUT: APITimeoutError,
+}
+# An error in a list has no status; these are the statuses that its code or else its type would have.
+_STATUS_OF_CODE = {
+    "model_not_found": HTTPStatus.NOT_FOUND,
+    "provider_timed_out": HTTPStatus.GATEWAY_TIMEOUT,
+    "rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+def class_for(status: int) -> type[APIError]:
+    """OpenAI's class for an HTTP status."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return InternalServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else APIStatusError
+
+
+def failure_of(error: GatewayError, model: str | None = None) -> APIError:
+    """An error of the engine's, with the provider's own status: here the keys are the caller's."""
+    upstream = getattr(error, "upstream_status", None)
+    status: int = upstream if _is_error(upstream) else error.http_status
+    kind = class_for(status)
+    if isinstance(error, CredentialMissing):
+        status, kind = int(HTTPStatus.UNAUTHORIZED), AuthenticationError
+    elif isinstance(error, ProviderTimedOut):
+        kind = APITimeoutError
+    elif isinstance(error, ProviderUnavailable) and not _is_error(upstream):
+        kind = APIConnectionError
+    return kind(
+        error.message,
+        status_code=status,
+        model=model,
+        llm_provider=getattr(error, "provider", None),
+        param=error.param,
+        code=error.code,
+        type=error.type,
+        retry_after_seconds=getattr(error, "retry_after_seconds", None),
+        models=getattr(error, "models", None),
+    )
+
+
+@contextmanager
+def failures_of(model: str | None) -> Iterator[None]:
+    """Errors of the engine's become exceptions."""
+    try:
+        yield
+    except GatewayError as error:
+        raise failure_of(error, model) from error
+
+
+def failure_in(
+    described: Mapping[str, Any], model: str | None, status: int | None = None
+) -> APIError:
+    """The exception for an error object, as it stands in a list, a stream, or a server's answer.
+
+    `status` is that of the answer, where it has one of its own.
+    """
+    message, param, code = error_details({"error": described})
+    details = described.get("nightmail")
+    nightmail: Mapping[str, Any] = details if isinstance(details, dict) else {}
+    status = status or _status_of(described, nightmail.get("status"))
+    return class_for(status)(
+        message or f"The answer had status {status}, and no reason.",
+        status_code=status,
+        model=model,
+        llm_provider=nightmail.get("provider"),
+        param=param,
+        code=code,
+        type=described.get("type"),
+        models=described.get("models"),
+    )
+
+
+def failure_answered(
+    status: int, content: bytes, headers: Mapping[str, str], server: str
+) -> APIError:
+    """The exception for an answer that is no success; `server` is who gave it."""
+    body = read_json(content)
+    error = body.get("error") if isinstance(body, dict) else None
+    described = error if isinstance(error, dict) else {"message": error_details(body)[0]}
+    failure = failure_in(described, None, status)
+    failure.llm_provider = failure.llm_provider or server
+    failure.retry_after_seconds = _retry_after(headers)
+    return failure
+
+
+def bad_request(message: str, param: str) -> BadRequestError:
+    """The library's own refusal."""
+    return BadRequestError(
+        message, status_code=HTTPStatus.BAD_REQUEST, param=param, type="invalid_request_error"
+    )
+
+
+def _is_error(status: Any) -> TypeGuard[int]:
+    return isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST
+
+
+def _status_of(described: Mapping[str, Any], upstream: Any) -> int:
+    if described.get("code") in _STATUS_OF_CODE:
+        return int(_STATUS_OF_CODE[described["code"]])
+    if _is_error(upstream):
+        return upstream
+    is_callers = described.get("type") == "invalid_request_error"
+    return int(HTTPStatus.BAD_REQUEST if is_callers else HTTPStatus.BAD_GATEWAY)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds; a date is left to the usual waits."""
+    value = headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else None

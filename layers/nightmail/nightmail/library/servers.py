@@ -1,0 +1,91 @@
+"""Which server a call is for: the gateway, or a provider's own files and batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nightmail.library.access import base_in_environment, key_for
+from nightmail.library.credentials import Credentials
+from nightmail.library.exceptions import AuthenticationError
+from nightmail.library.failures import bad_request, failures_of
+from nightmail.library.options import API_KEY, BASE_URL, Options
+from nightmail.library.process import process
+from nightmail.library.server import Server
+from nightmail.library.transport import RETRIES, SECONDS, Transport
+from nightmail.providers.openai.servers import SERVERS
+
+GATEWAY = "nightmail"
+_MEBI = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes: of a file in one request, and of the parts of one that is bigger; 0 where it has no parts."""
+
+    file: int
+    part: int = 0
+
+
+# A file of one request: OpenAI's API reference (files, uploads); Groq's (files).
+_OPENAI = Limits(512 * _MEBI, 64 * _MEBI)
+_OWN: Mapping[str, Limits] = {
+    "openai": _OPENAI,
+    "custom_openai": _OPENAI,
+    "groq": Limits(200 * _MEBI),
+    "hosted_vllm": _OPENAI,
+    "litellm_proxy": _OPENAI,
+    "openai_like": _OPENAI,
+}
+_GATEWAY = Limits(4 * _MEBI)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where files and batches are kept. A gateway's are in the order of the input, parts go past it."""
+
+    server: Server
+    limits: Limits
+    is_gateway: bool
+
+
+def gateway_of(options: Options, base: str) -> Server:
+    """Raises AuthenticationError where nobody gave a key for it."""
+    key = options.api_key or os.environ.get(API_KEY)
+    if not key:
+        raise AuthenticationError(
+            f"There is no key for the gateway: set {API_KEY} in the environment, or give api_key. "
+            "Keys of providers are never sent to a gateway."
+        )
+    return _server(options, base, Credentials(key, options.headers), GATEWAY)
+
+
+def home_of(options: Options) -> Home:
+    """Raises BadRequestError where the provider has no files and batches like OpenAI's."""
+    if options.gateway:
+        return Home(gateway_of(options, options.gateway), _GATEWAY, is_gateway=True)
+    provider = options.custom_llm_provider or "openai"
+    if provider not in _OWN:
+        raise bad_request(
+            f"{provider} has no files and batches in OpenAI's form. Through a Nightmail gateway it has: "
+            f"set {BASE_URL} and {API_KEY}. Without one: {', '.join(sorted(_OWN))}.",
+            "custom_llm_provider",
+        )
+    base = options.api_base or base_in_environment(provider) or _known_base(provider)
+    if not base:
+        raise bad_request(f"{provider} has no address of its own: give api_base.", "api_base")
+    with failures_of(None):
+        credentials = Credentials(key_for(provider, options), options.headers)
+    return Home(_server(options, base, credentials, provider), _OWN[provider], is_gateway=False)
+
+
+def _known_base(provider: str) -> str | None:
+    return SERVERS[provider].base if provider in SERVERS else None
+
+
+def _server(options: Options, base: str, credentials: Credentials, name: str) -> Server:
+    retries = RETRIES if options.max_retries is None else options.max_retries
+    seconds = options.timeout or SECONDS
+    transport = Transport(process().session, base, credentials, name)
+    return Server(transport, retries=retries, seconds=seconds)

@@ -1,0 +1,88 @@
+"""Anthropic's ordinary endpoint: Messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import time
+from typing import Any
+
+import orjson
+
+from nightmail.deployment import Deployment
+from nightmail.errors import InvalidRequest
+from nightmail.providers.anthropic.answer import to_completion
+from nightmail.providers.anthropic.errors import is_error, late_error
+from nightmail.providers.anthropic.request import to_messages_request
+from nightmail.providers.anthropic.stream import MessageReader, StreamOptions
+from nightmail.providers.anthropic.tools import wants_functions
+from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
+from nightmail.providers.http import garbled, read_answer
+from nightmail.providers.request_parameters import CHAT, with_defaults
+
+_BASE = "https://api.anthropic.com"
+VERSION = "2023-06-01"
+
+
+class AnthropicProvider:
+    """One deployment's chat. `key` may be missing where the server at its api_base asks for none."""
+
+    endpoints = frozenset({CHAT})
+
+    def __init__(self, deployment: Deployment, key: str | None) -> None:
+        self.name = deployment.provider
+        self._deployment = deployment
+        self._key = key
+        base = (deployment.api_base or _BASE).rstrip("/").removesuffix("/v1")
+        self._url = f"{base}/v1/messages"
+        self._headers = {"content-type": "application/json", "anthropic-version": VERSION}
+        if key:
+            self._headers["x-api-key"] = key
+
+    def request(
+        self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
+    ) -> HttpRequest:
+        self._check(endpoint)
+        message = to_messages_request(body, self._deployment, stream=stream)
+        return HttpRequest(self._url, self._headers, _written(message))
+
+    def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
+        self._check(endpoint)
+        message = read_answer(answer, self.name, self._key)
+        if is_error(message):
+            raise late_error(answer.content, self.name, self._key)
+        functions = wants_functions(with_defaults(body, self._deployment))
+        completion = to_completion(message, created=int(time()), functions=functions)
+        if completion is None:
+            raise garbled(self.name, "with something that is not a message", answer.status)
+        details = {"provider": self.name, "model": message.get("model")}
+        return {**completion, "model": self._deployment.name, "nightmail": details}
+
+    def reader(self, body: Mapping[str, Any]) -> ChunkReader:
+        given = with_defaults(body, self._deployment)
+        wanted = given.get("stream_options")
+        options = StreamOptions(
+            model=self._deployment.name,
+            created=int(time()),
+            functions=wants_functions(given),
+            include_usage=isinstance(wanted, dict) and wanted.get("include_usage") is True,
+        )
+        return MessageReader(self.name, self._key, options)
+
+    def _check(self, endpoint: str) -> None:
+        if endpoint not in self.endpoints:
+            raise InvalidRequest(
+                f"The model '{self._deployment.name}' cannot be used with {endpoint}: "
+                f"{self.name} has {CHAT} and nothing else.",
+                param="model",
+                code="unsupported_endpoint",
+            )
+
+
+def _written(message: JsonObject) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequest(
+            "The request holds something that cannot be sent as JSON: "
+            "half a character, too large a number, or too many levels."
+        ) from error

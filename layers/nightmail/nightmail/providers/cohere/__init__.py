@@ -1,0 +1,1 @@
+"""Cohere's Chat and Embed API, version 2."""

@@ -1,0 +1,97 @@
+"""Cohere's ordinary endpoints: chat and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import time
+from typing import Any
+
+from nightmail.deployment import Deployment
+from nightmail.errors import InvalidRequest, ProviderError
+from nightmail.providers.cohere import embeddings, parameters
+from nightmail.providers.cohere.answer import failure
+from nightmail.providers.cohere.chat import from_chat, to_chat
+from nightmail.providers.cohere.stream import CohereReader
+from nightmail.providers.direct import HttpAnswer, HttpRequest, JsonObject
+from nightmail.providers.http import openai_details, provider_error, read_answer
+from nightmail.providers.json_text import write_json
+from nightmail.providers.request_parameters import CHAT, EMBEDDINGS, leave_out, with_defaults
+
+_BASE = "https://api.cohere.com"
+_PATHS = {CHAT: "/v2/chat", EMBEDDINGS: "/v2/embed"}
+_SUPPORTED = {CHAT: parameters.SUPPORTED, EMBEDDINGS: embeddings.SUPPORTED}
+# Statuses of Cohere's own, as what they mean elsewhere, with a code: a text that Cohere blocks, and
+# a call that was ended before its answer (https://docs.cohere.com/reference/chat, errors).
+_OWN_STATUSES = {498: (400, "content_filter"), 499: (503, None)}
+
+
+class CohereProvider:
+    """A DirectProvider. `key` may be missing where the server at its api_base asks for none."""
+
+    endpoints = frozenset(_PATHS)
+
+    def __init__(self, deployment: Deployment, key: str | None) -> None:
+        self.name = deployment.provider
+        self._deployment, self._key = deployment, key
+        self._base = (deployment.api_base or _BASE).rstrip("/").removesuffix("/v2")
+        self._headers = {"content-type": "application/json", "accept": "application/json"}
+        if key:
+            self._headers["authorization"] = f"Bearer {key}"
+
+    def request(
+        self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
+    ) -> HttpRequest:
+        if endpoint not in _PATHS:
+            raise self._lacks(endpoint)
+        given = with_defaults(body, self._deployment, endpoint)
+        leave_out(given, given.keys() - _SUPPORTED[endpoint], self._deployment)
+        model = self._deployment.model
+        if endpoint == EMBEDDINGS:
+            fields = embeddings.to_embed(given, model)
+        else:
+            fields = {**to_chat(given, model), "stream": stream}
+        return HttpRequest(self._base + _PATHS[endpoint], self._headers, write_json(fields))
+
+    def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
+        if answer.status in _OWN_STATUSES:
+            raise self._own_error(answer)
+        entry = read_answer(answer, self.name, self._key)
+        if isinstance(words := entry.get("message"), str):
+            raise failure(words, self.name, self._key)
+        model = self._deployment.name
+        if endpoint == EMBEDDINGS:
+            given = with_defaults(body, self._deployment, endpoint)
+            converted = embeddings.from_embed(entry, given, model, self.name)
+        else:
+            converted = from_chat(entry, model, int(time()), self.name)
+        details = {"provider": self.name, "model": self._deployment.model}
+        return {**converted, "nightmail": details}
+
+    def reader(self, body: Mapping[str, Any]) -> CohereReader:
+        options = body.get("stream_options")
+        return CohereReader(
+            self._deployment.name,
+            created=int(time()),
+            provider=self.name,
+            key=self._key,
+            with_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        )
+
+    def _own_error(self, answer: HttpAnswer) -> ProviderError:
+        means, code = _OWN_STATUSES[answer.status]
+        message, param, _ = openai_details(answer.content)
+        return provider_error(
+            (message, param, code),
+            provider=self.name,
+            key=self._key,
+            status=answer.status,
+            means=means,
+        )
+
+    def _lacks(self, endpoint: str) -> InvalidRequest:
+        return InvalidRequest(
+            f"The model '{self._deployment.name}' is one of {self.name}, which has no {endpoint}; "
+            f"it has {' and '.join(_PATHS)}.",
+            param="model",
+            code="unsupported_endpoint",
+        )

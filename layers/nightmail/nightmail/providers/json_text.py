@@ -1,0 +1,35 @@
+"""JSON for providers and of theirs: an answer that was paid for is read although it is not quite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from nightmail.errors import InvalidRequest
+
+
+def write_json(request: Mapping[str, Any]) -> bytes:
+    """Raises InvalidRequest for what is no JSON: half an emoji, a number of more than 64 bits."""
+    try:
+        return orjson.dumps(request)
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from error
+
+
+def read_json(content: bytes) -> Any:
+    """The value, or None for what is none. Half an emoji and NaN, which are no JSON, are let go."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return _read_leniently(content)
+
+
+def _read_leniently(content: bytes) -> Any:
+    try:
+        entry = json.loads(content.decode(errors="replace"), parse_constant=lambda _: None)
+        return orjson.loads(json.dumps(entry, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,67 @@
+"""The direct lane to OpenAI, and to whoever speaks its protocol at another base URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from nightmail.deployment import Deployment
+from nightmail.errors import InvalidRequest
+from nightmail.providers.direct import HttpAnswer, HttpRequest, JsonObject
+from nightmail.providers.http import read_answer
+from nightmail.providers.openai.answer import mend_answer
+from nightmail.providers.openai.failure import failure_in
+from nightmail.providers.openai.request import base_of, to_request
+from nightmail.providers.openai.servers import SERVERS
+from nightmail.providers.openai.stream import OpenAIReader
+
+
+class OpenAIDirect:
+    """One deployment's ordinary endpoints. Raises InvalidRequest where nobody said where they are."""
+
+    def __init__(self, deployment: Deployment, key: str | None) -> None:
+        self.name = deployment.provider
+        self.endpoints = frozenset(SERVERS[deployment.provider].endpoints)
+        self._deployment = deployment
+        self._key = key
+        self._base = base_of(deployment)
+        self._headers = _headers(deployment, key)
+
+    def request(
+        self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
+    ) -> HttpRequest:
+        parameters = to_request(endpoint, body, self._deployment, stream=stream)
+        try:
+            content = orjson.dumps(parameters)
+        except orjson.JSONEncodeError as error:
+            raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from error
+        return HttpRequest(self._base + endpoint.removeprefix("/v1"), self._headers, content)
+
+    def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
+        read = read_answer(answer, self.name, self._key)
+        failure = failure_in(read, self.name, self._key)
+        if failure:
+            raise failure
+        mend_answer(endpoint, read, body, self.name)
+        read["nightmail"] = {
+            "provider": self.name,
+            "model": read.get("model") or self._deployment.model,
+        }
+        read["model"] = self._deployment.name
+        return read
+
+    def reader(self, body: Mapping[str, Any]) -> OpenAIReader:
+        return OpenAIReader(
+            body, provider=self.name, key=self._key, public_model=self._deployment.name
+        )
+
+
+def _headers(deployment: Deployment, key: str | None) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    if key:
+        headers["authorization"] = f"Bearer {key}"
+    if deployment.organization:
+        headers["openai-organization"] = deployment.organization
+    return headers

@@ -1,0 +1,119 @@
+"""A worker's calls for a chunk, and their outcomes until they are saved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import TypeGuard
+
+import orjson
+
+from nightmail.batch import Usage
+from nightmail.chunk import Chunk
+from nightmail.direct_outcome import answered, failed
+from nightmail.engine.call import Call, Reply
+from nightmail.engine.engine import Engine
+from nightmail.engine.fan_out import fan_out
+from nightmail.engine.lane import is_throttle
+from nightmail.errors import ConfigError, GatewayError, ProviderError, ProviderRejected
+from nightmail.outcome import Outcome, to_row
+from nightmail.steps.chunk_lines import OwedLine
+from nightmail.steps.chunk_runs import Finished
+from nightmail.steps.waits import PATIENCE
+from nightmail.usage import usage_of
+
+_MOST_UNSAVED_BYTES = 4 * 1024 * 1024
+_OUR_FAULT = frozenset({None, 401, 402, 403})  # None: its address is no address
+_QUOTA_USED_UP = 429
+
+
+class Refused(Exception):
+    """The provider, or our config, refuses all of the chunk's lines for the same reason."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class ChunkCalls:
+    """`run` calls the lines. Meanwhile `take` what is to be saved, and say so by `saved`.
+
+    As many outcomes as there may be calls in flight may wait for being saved; then no call begins.
+    """
+
+    def __init__(self, chunk: Chunk, engine: Engine, concurrency: int) -> None:
+        self._chunk = chunk
+        self._engine = engine
+        self._concurrency = concurrency
+        self._finished: list[Finished] = []
+        self._finished_bytes = 0
+        self._saving = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self.wake = asyncio.Event()
+        """Set when there is enough to be saved."""
+        self.leftover: ProviderError | None = None
+        """Why the latest line was left that a later round may answer."""
+
+    async def run(self, lines: Iterable[OwedLine]) -> None:
+        """Call all `lines`. Raises Refused; cancelled, it closes the connections at once."""
+        async with aclosing(fan_out(lines, self._call, self._concurrency)) as called:
+            async for _ in called:
+                pass
+
+    def take(self) -> list[Finished]:
+        """What is to be saved now."""
+        finished, self._finished = self._finished, []
+        self._finished_bytes = 0
+        self._saving = len(finished)
+        return finished
+
+    def saved(self) -> None:
+        """What was taken is safe."""
+        self._saving = 0
+        self._look_for_room()
+
+    async def _call(self, line: OwedLine) -> None:
+        body = orjson.loads(line.content)["body"]
+        call = Call([self._chunk.deployment], self._chunk.endpoint, body)
+        answer = await self._engine.outcome(call)
+        if isinstance(answer, Reply):
+            self._keep(answered(line.number, answer.body), usage_of(answer.body))
+        elif self._may_heal(answer):
+            self.leftover = answer
+        elif _is_for_all(answer):
+            raise Refused(answer)
+        else:
+            self._keep(failed(line.number, answer), Usage())
+        await self._room.wait()
+
+    def _keep(self, outcome: Outcome, usage: Usage) -> None:
+        finished = Finished(to_row(outcome), usage)
+        self._finished.append(finished)
+        self._finished_bytes += len(finished.row)
+        self._look_for_room()
+
+    def _look_for_room(self) -> None:
+        """Half of what may wait is worth a write, so that the other half goes on meanwhile."""
+        waiting = len(self._finished)
+        is_much = self._finished_bytes >= _MOST_UNSAVED_BYTES
+        if is_much or 2 * waiting >= self._concurrency:
+            self.wake.set()
+        if is_much or waiting + self._saving >= self._concurrency:
+            self._room.clear()
+        else:
+            self._room.set()
+
+    def _may_heal(self, error: GatewayError) -> TypeGuard[ProviderError]:
+        """A 429 heals some time; whatever else may heal is given so many rounds."""
+        if not isinstance(error, ProviderError) or not error.retryable:
+            return False
+        return is_throttle(error) or self._chunk.rounds < PATIENCE
+
+
+def _is_for_all(error: GatewayError) -> bool:
+    """Whether it is not this request that is refused, but our key, our account or our config."""
+    if not isinstance(error, ProviderRejected):
+        return isinstance(error, ConfigError)
+    return error.upstream_status in _OUR_FAULT or error.http_status == _QUOTA_USED_UP

@@ -1,0 +1,394 @@
+"""The Python library through a gateway: LiteLLM's examples, and batches that are followed to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import nightmail
+import pytest
+import yaml
+from nightmail import (
+    Batch,
+    ModelResponse,
+    NightmailError,
+    batch_completion,
+    batch_completion_create,
+    batch_completion_list,
+    batch_completion_models,
+    batch_completion_models_all_responses,
+    batch_completion_results,
+    batch_completion_retrieve,
+    batch_completion_wait,
+    completion,
+    embedding,
+)
+
+from local.simulator.client import SimulatorClient
+from tests.contract.conftest import MASTER_KEY
+from tests.contract.gateway_server import GatewayServer
+from tests.contract.life import Life
+from tests.unit.conftest import ENVIRONMENT
+
+MODELS = ["gpt-3.5-turbo", "claude-instant-1.2", "command-nightly"]
+PROVIDERS = {
+    "gpt-3.5-turbo": "openai",
+    "gpt-4o": "openai",
+    "gpt-4o-mini": "openai",
+    "text-embedding-3-small": "openai",
+    "claude-2": "anthropic",
+    "claude-instant-1.2": "anthropic",
+    "command-nightly": "cohere",
+}
+GREETING = [{"role": "user", "content": "Hello, how are things?"}]
+QUESTIONS = [[{"role": "user", "content": f"What is {word}?"}] for word in ("AI", "ML", "DL")]
+
+
+@pytest.fixture(autouse=True)
+def _environment(
+    server: GatewayServer, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway with the models of the pages; its address and key are all that the environment has."""
+    config = {
+        "general_settings": {"master_key": MASTER_KEY},
+        "model_list": [
+            *(entry(name, name, simulator.base_of(owner)) for name, owner in PROVIDERS.items()),
+            entry("gpt-4o-batch", "gpt-4o", simulator.base_url) | {"batch_enabled": True},
+        ],
+    }
+    boto3.client("s3").put_object(
+        Bucket=ENVIRONMENT["BUCKET_NAME"], Key="config/config.yaml", Body=yaml.safe_dump(config)
+    )
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "COHERE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NIGHTMAIL_BASE_URL", f"{server.url}/v1")
+    monkeypatch.setenv("NIGHTMAIL_API_KEY", MASTER_KEY)
+
+
+def entry(name: str, model: str, api_base: str) -> dict[str, Any]:
+    params = {"model": model, "api_base": api_base, "api_key": "os.environ/SIMULATOR_KEY"}
+    return {"model_name": name, "litellm_params": params}
+
+
+def chat_lines(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "custom_id": f"task-{number}",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {
+                "model": "gpt-4o-mini",
+                "messages": [{"role": "user", "content": f"Task {number}"}],
+            },
+        }
+        for number in range(count)
+    ]
+
+
+def said(answer: ModelResponse) -> str:
+    return answer.choices[0].message.content or ""
+
+
+def answers_of(found: object) -> list[ModelResponse]:
+    assert isinstance(found, list)
+    assert all(isinstance(answer, ModelResponse) for answer in found)
+    return found
+
+
+# ---- pages
+
+
+def test_many_prompts_to_one_model() -> None:
+    answers = answers_of(batch_completion(model="claude-2", messages=QUESTIONS))
+
+    for question, answer in zip(QUESTIONS, answers, strict=True):
+        assert answer.model == "claude-2"
+        assert question[0]["content"] in answer["choices"][0]["message"]["content"]
+
+
+def test_the_first_answer_of_many_models(simulator: SimulatorClient) -> None:
+    simulator.behave(
+        *({"kind": "hold", "match": {"model": model}} for model in (MODELS[0], MODELS[1]))
+    )
+
+    answer = batch_completion_models(models=MODELS, messages=GREETING)
+
+    assert answer.model == "command-nightly"
+    assert [one["outcome"] for one in answer.nightmail.race] == ["cancelled", "cancelled", "won"]
+
+
+def test_all_answers_of_many_models(simulator: SimulatorClient) -> None:
+    simulator.behave(
+        {"kind": "status", "status": 400, "match": {"provider": "anthropic"}, "message": "No."}
+    )
+
+    first, failed, last = batch_completion_models_all_responses(models=MODELS, messages=GREETING)
+
+    assert isinstance(first, ModelResponse)
+    assert isinstance(last, ModelResponse)
+    assert isinstance(failed, nightmail.BadRequestError)
+    assert (failed.model, failed.llm_provider, failed.status_code) == (MODELS[1], "anthropic", 400)
+
+
+def test_a_model_of_batches_answers_a_batch(life: Life, tmp_path: Path) -> None:
+    batch = batch_completion(model="gpt-4o-batch", messages=QUESTIONS)
+
+    assert isinstance(batch, Batch)
+    assert batch.id.startswith("batch_")
+    assert batch.status == "validating"
+    life.run("admin", batch.id)
+    outcomes = list(batch_completion_results(batch.id))
+    assert [outcome.custom_id for outcome in outcomes] == ["request-1", "request-2", "request-3"]
+    for question, outcome in zip(QUESTIONS, outcomes, strict=True):
+        assert outcome.response
+        assert question[0]["content"] in outcome.response.body.choices[0].message.content
+
+
+def test_the_complete_workflow(life: Life, tmp_path: Path) -> None:
+    with (tmp_path / "requests.jsonl").open("w") as file:
+        for request in chat_lines(20):
+            file.write(json.dumps(request) + "\n")
+
+    batch = batch_completion_create(
+        input_file_path=tmp_path / "requests.jsonl",
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        metadata={"project": "my-project"},
+    )
+    life.run("admin", batch.id)
+    batch = batch_completion_retrieve(
+        batch_id=batch.id, output_file_path=tmp_path / "results.jsonl"
+    )
+
+    assert batch.status == "completed"
+    assert batch.request_counts["completed"] == batch.request_counts.get("total") == 20
+    with (tmp_path / "results.jsonl").open() as file:
+        for number, line in enumerate(file):
+            result = json.loads(line)
+            assert result["custom_id"] == f"task-{number}"
+            assert (
+                f"Task {number}" in result["response"]["body"]["choices"][0]["message"]["content"]
+            )
+    assert [one.id for one in batch_completion_list(limit=10).data] == [batch.id]
+
+
+def test_lines_that_failed_stand_among_the_others(life: Life, tmp_path: Path) -> None:
+    lines = chat_lines(5)
+    for number in (1, 3):
+        lines[number]["body"]["messages"][0]["content"] = "[[fail:400]]"
+    batch = batch_completion_create(requests=iter(lines))
+    life.run("admin", batch.id)
+
+    batch_completion_retrieve(batch.id, output_file_path=tmp_path / "results.jsonl")
+
+    with (tmp_path / "results.jsonl").open() as file:
+        results = [json.loads(line) for line in file]
+    assert [result["custom_id"] for result in results] == [f"task-{n}" for n in range(5)]
+    assert ["error" in result for result in results] == [False, True, False, True, False]
+
+
+# ---- batches that nobody asked for
+
+
+def test_what_takes_long_is_followed_to_its_end(life: Life, simulator: SimulatorClient) -> None:
+    prompts = [*QUESTIONS, [{"role": "user", "content": "[[fail:400]]"}]]
+    looks: list[str] = []
+
+    def on_progress(batch: Batch) -> None:
+        looks.append(batch.status)
+        if batch.status == "validating":
+            life.run("admin", batch.id)
+
+    found = batch_completion(
+        model="gpt-4o",
+        messages=prompts,
+        extra_headers={"Prefer": "wait=0"},
+        on_progress=on_progress,
+    )
+
+    assert isinstance(found, list)
+    *good, bad = found
+    for question, answer in zip(QUESTIONS, answers_of(good), strict=True):
+        assert question[0]["content"] in said(answer)
+    assert isinstance(bad, nightmail.BadRequestError)
+    assert looks == ["validating", "completed"]
+
+
+def test_a_batch_that_was_asked_for_is_the_answer() -> None:
+    batch = batch_completion(
+        model="gpt-4o", messages=QUESTIONS, extra_headers={"Prefer": "respond-async"}
+    )
+
+    assert isinstance(batch, Batch)
+
+
+def test_waiting_for_a_batch_tells_its_progress(life: Life) -> None:
+    batch = batch_completion_create(requests=chat_lines(3))
+    looks: list[tuple[str, int]] = []
+
+    def on_progress(batch: Batch) -> None:
+        looks.append((batch.status, batch.request_counts.completed))
+        if batch.status == "validating":
+            life.run("admin", batch.id)
+
+    done = batch_completion_wait(batch.id, on_progress=on_progress)
+
+    assert done.status == "completed"
+    assert looks == [("validating", 0), ("completed", 3)]
+
+
+def test_a_cancelled_batch_tells_what_became_of_each_request(life: Life) -> None:
+    batch = batch_completion_create(requests=chat_lines(3))
+    with pytest.raises(nightmail.BadRequestError, match="batch_completion_wait"):
+        list(batch_completion_results(batch.id))
+
+    def cancel(function: str) -> None:
+        if function == "submit_shard":
+            assert nightmail.cancel_batch(batch.id).status == "cancelling"
+
+    life.before = cancel
+    life.run("admin", batch.id)
+
+    assert nightmail.retrieve_batch(batch.id).status == "cancelled"
+    told = [
+        (one.custom_id, one.error.code) for one in batch_completion_results(batch.id) if one.error
+    ]
+    assert told == [(f"task-{n}", "batch_cancelled") for n in range(3)]
+
+
+def test_a_batch_that_is_refused_leaves_no_file_behind() -> None:
+    with pytest.raises(nightmail.BadRequestError, match="24h"):
+        batch_completion_create(requests=chat_lines(1), completion_window="1h")
+
+    assert nightmail.file_list().data == []
+
+
+def test_everything_can_be_awaited(life: Life, tmp_path: Path) -> None:
+    async def work() -> list[str]:
+        batch = await nightmail.abatch_completion_create(requests=chat_lines(3))
+        await asyncio.to_thread(life.run, "admin", batch.id)
+        assert (await nightmail.abatch_completion_wait(batch.id)).status == "completed"
+        stream = await nightmail.acompletion("gpt-4o", GREETING, stream=True)
+        assert len([chunk async for chunk in stream]) > 1
+        return [one.custom_id async for one in nightmail.abatch_completion_results(batch.id)]
+
+    assert asyncio.run(work()) == ["task-0", "task-1", "task-2"]
+
+
+# ---- files
+
+
+def test_a_file_of_any_size_goes_up_and_comes_down(tmp_path: Path) -> None:
+    """One that is too big for a request goes to S3 in parts."""
+    for megabytes in (1, 21):
+        line = json.dumps({**chat_lines(1)[0], "padding": "x" * 2**20}) + "\n"
+        path = tmp_path / f"{megabytes}.jsonl"
+        path.write_text(line * megabytes)
+
+        made = nightmail.create_file(path, purpose="batch")
+
+        assert made.bytes == path.stat().st_size
+        assert nightmail.file_retrieve(made.id).filename == path.name
+        assert [one.id for one in nightmail.file_list(limit=1).data] == [made.id]
+
+
+def test_the_content_of_a_file_is_what_was_sent(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 100
+    made = nightmail.create_file(("a.bin", content), purpose="user_data")
+
+    read = nightmail.file_content(made.id)
+    read.write_to_file(tmp_path / "a.bin")
+
+    assert (tmp_path / "a.bin").read_bytes() == read.content == content
+    assert nightmail.file_delete(made.id).deleted
+    with pytest.raises(nightmail.NotFoundError):
+        nightmail.file_retrieve(made.id)
+
+
+def test_an_upload_that_fails_is_given_up(server: GatewayServer, tmp_path: Path) -> None:
+    """The parts are there, and are no batch file together."""
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(b"no json\n" * 2**20)
+
+    with pytest.raises(nightmail.BadRequestError):
+        nightmail.create_file(path, purpose="batch")
+
+    uploads = [one for one in server.gateway.exchanges if "/uploads" in one.asked.path]
+    assert uploads[-1].asked.path.endswith("/cancel")
+    assert uploads[-1].answered.status == 200
+
+
+# ---- ordinary calls
+
+
+def test_one_prompt_to_one_model_whole_and_as_a_stream() -> None:
+    whole = completion("gpt-4o", GREETING)
+    stream = completion("gpt-4o", GREETING, stream=True)
+    pieces = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
+
+    assert "".join(pieces) == whole.choices[0].message.content
+
+
+def test_a_stream_of_the_fastest() -> None:
+    stream = batch_completion_models(models=MODELS, messages=GREETING, stream=True)
+
+    assert {chunk.model for chunk in stream} < set(MODELS)
+
+
+def test_vectors() -> None:
+    vectors = embedding("text-embedding-3-small", ["one", "two"])
+
+    assert [one.index for one in vectors.data] == [0, 1]
+    assert isinstance(vectors.data[0].embedding[0], float)
+    assert vectors.usage.total_tokens > 0
+
+
+def test_an_answer_that_is_too_big_is_fetched_where_it_lies(simulator: SimulatorClient) -> None:
+    prompts = [[{"role": "user", "content": f"[[long:60000]] {n}"}] for n in range(30)]
+
+    answers = answers_of(batch_completion("gpt-4o", prompts))
+
+    assert sum(len(said(answer)) for answer in answers) > 5_000_000
+
+
+# ---- errors
+
+
+def test_errors_of_the_gateway_have_its_words() -> None:
+    with pytest.raises(nightmail.NotFoundError) as caught:
+        completion("nobody", GREETING)
+
+    assert (caught.value.status_code, caught.value.code) == (404, "model_not_found")
+    with pytest.raises(nightmail.AuthenticationError):
+        completion("gpt-4o", GREETING, api_key="sk-wrong")
+    with pytest.raises(nightmail.BadRequestError, match="messages"):
+        batch_completion("gpt-4o", GREETING)
+
+
+def test_nobody_won() -> None:
+    with pytest.raises(NightmailError) as caught:
+        batch_completion_models(models=["nobody", "no-one"], messages=GREETING)
+
+    assert caught.value.status_code == 404
+    assert [one["model"] for one in caught.value.models or ()] == ["nobody", "no-one"]
+
+
+def test_providers_keys_never_go_to_a_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NIGHTMAIL_API_KEY")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
+
+    with pytest.raises(nightmail.AuthenticationError, match="NIGHTMAIL_API_KEY"):
+        completion("gpt-4o", GREETING)
+
+
+def test_a_call_may_name_the_gateway(
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NIGHTMAIL_BASE_URL")
+
+    answer = completion("gpt-4o", GREETING, base_url=f"{server.url}/v1", api_key=MASTER_KEY)
+
+    assert answer.model == "gpt-4o"

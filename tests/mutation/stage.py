@@ -1,0 +1,65 @@
+"""A copy of the package and of its converters' tests, laid out as mutmut wants them: under `src`.
+
+The tests come without the project's own conftest files, which know the whole project.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+_SETTINGS = """\
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = [
+  "src/nightmail/providers/anthropic/*.py",
+  "src/nightmail/providers/cohere/*.py",
+  "src/nightmail/providers/openai/*.py",
+]
+# The native lane, which is I/O.
+do_not_mutate = ["src/nightmail/providers/openai/provider.py"]
+also_copy = ["conftest.py"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--import-mode=importlib"]
+pytest_add_cli_args_test_selection = ["tests/unit"]
+use_git_change_detection = false
+
+[tool.pytest.ini_options]
+pythonpath = [".", "src"]
+"""
+# A mutant lives or dies the same way every time.
+_CONFTEST = """\
+from hypothesis import settings
+
+settings.register_profile(
+    "mutation", derandomize=True, max_examples=20, deadline=None, database=None
+)
+settings.load_profile("mutation")
+"""
+_TESTS = ("test_anthropic_*.py", "test_cohere_*.py", "test_openai_*.py")
+# These speak over sockets.
+_SLOW = "from local."
+_CACHE = shutil.ignore_patterns("__pycache__")
+
+
+def set_up(root: Path, stage: Path) -> None:
+    """Make `stage` anew from the project in `root`."""
+    shutil.rmtree(stage, ignore_errors=True)
+    package = stage / "src" / "nightmail"
+    shutil.copytree(root / "layers" / "nightmail" / "nightmail", package, ignore=_CACHE)
+    unit = root / "tests" / "unit"
+    shutil.copytree(unit / "adapters", stage / "tests" / "unit" / "adapters", ignore=_CACHE)
+    for path in (*_helpers(unit), *_converter_tests(unit)):
+        shutil.copy(path, stage / "tests" / "unit")
+    (stage / "pyproject.toml").write_text(_SETTINGS, encoding="utf-8")
+    (stage / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
+
+
+def _helpers(unit: Path) -> list[Path]:
+    """What tests share; nobody imports the conftest."""
+    shared = [path for path in unit.glob("*.py") if not path.name.startswith("test_")]
+    return [path for path in shared if path.name != "conftest.py"]
+
+
+def _converter_tests(unit: Path) -> list[Path]:
+    found = [path for pattern in _TESTS for path in unit.glob(pattern)]
+    return [path for path in found if _SLOW not in path.read_text(encoding="utf-8")]

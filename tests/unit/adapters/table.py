@@ -1,0 +1,10 @@
+"""The adapters that the suite runs over: one line for each."""
+
+from __future__ import annotations
+
+from tests.unit.adapters.anthropic_samples import ANTHROPIC
+from tests.unit.adapters.cases import AdapterSamples
+from tests.unit.adapters.cohere_samples import COHERE
+from tests.unit.adapters.openai_samples import COMPATIBLE, OPENAI
+
+ADAPTERS: tuple[AdapterSamples, ...] = (OPENAI, *COMPATIBLE, ANTHROPIC, COHERE)

@@ -1,0 +1,79 @@
+"""Anthropic's adapter and the engine against the simulator, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from nightmail.deployment import Deployment
+from nightmail.engine.call import Call
+from nightmail.engine.engine import Engine
+from nightmail.errors import ProviderRejected
+from nightmail.providers.anthropic.provider import AnthropicProvider
+
+from local.simulator.client import SimulatorClient
+from tests.unit.adapters.asked import choices, text_of
+from tests.unit.adapters.cases import CHAT, FEATURES, QUESTION, Feature
+from tests.unit.machine import Json
+
+MODEL = "claude-sonnet-4-5"
+
+
+def call_of(simulator: SimulatorClient, body: Mapping[str, Any], model: str = MODEL) -> Call:
+    base = simulator.base_of("anthropic")
+    deployment = Deployment(name="public", provider="anthropic", model=model, api_base=base)
+    return Call([deployment], CHAT, {"model": "public", **body})
+
+
+def answer(call: Call) -> Json:
+    async def ask() -> Json:
+        async with Engine(lambda deployment: AnthropicProvider(deployment, "key")) as engine:
+            return (await engine.call(call)).body
+
+    return asyncio.run(ask())
+
+
+def stream(call: Call) -> list[Json]:
+    async def ask() -> list[Json]:
+        async with Engine(lambda deployment: AnthropicProvider(deployment, "key")) as engine:
+            return [chunk async for chunk in engine.stream(call)]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_is_answered_the_same_in_one_piece_and_as_a_stream(
+    simulator: SimulatorClient, feature: Feature
+) -> None:
+    call = call_of(simulator, feature.body)
+    (whole,) = answer(call)["choices"]
+    chunks = stream(call)
+    assert text_of(chunks) == (whole["message"]["content"] or "")
+    assert choices(chunks)[-1]["finish_reason"] == whole["finish_reason"]
+
+
+def test_a_schema_holds_an_older_model_too(simulator: SimulatorClient) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    call = call_of(simulator, {"messages": QUESTION, "response_format": wanted}, "claude-2.1")
+    (whole,) = answer(call)["choices"]
+    assert whole["finish_reason"] == "stop"
+    assert whole["message"]["content"].startswith('{"a":')
+    assert text_of(stream(call)).replace(" ", "") == whole["message"]["content"].replace(" ", "")
+
+
+def test_thoughts_are_answered_and_counted(simulator: SimulatorClient) -> None:
+    body = {"messages": QUESTION, "reasoning_effort": "low"}
+    counted = {**body, "stream_options": {"include_usage": True}}
+    whole = answer(call_of(simulator, body))
+    assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0
+    assert stream(call_of(simulator, counted))[-1]["usage"] == whole["usage"]
+
+
+def test_a_call_that_anthropic_refuses_keeps_its_words(simulator: SimulatorClient) -> None:
+    tool = {"type": "function", "function": {"name": "not a name"}}
+    with pytest.raises(ProviderRejected, match=r"tools\.0") as caught:
+        answer(call_of(simulator, {"messages": QUESTION, "tools": [tool]}))
+    assert caught.value.http_status == 400

@@ -1,0 +1,83 @@
+"""Cohere's adapter and the engine against the simulator, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from nightmail.deployment import Deployment
+from nightmail.engine.call import Call
+from nightmail.engine.engine import Engine
+from nightmail.errors import ProviderRejected
+from nightmail.providers.cohere.provider import CohereProvider
+
+from local.simulator.client import SimulatorClient
+from tests.unit.adapters.asked import choices, text_of
+from tests.unit.adapters.cases import CHAT, EMBEDDINGS, FEATURES, QUESTION, WITH_TOOLS, Feature
+from tests.unit.machine import Json
+
+
+def call_of(simulator: SimulatorClient, body: Mapping[str, Any], endpoint: str = CHAT) -> Call:
+    base = simulator.base_of("cohere")
+    deployment = Deployment(name="public", provider="cohere", model="command-r", api_base=base)
+    return Call([deployment], endpoint, {"model": "public", **body})
+
+
+def answer(call: Call) -> Json:
+    async def ask() -> Json:
+        async with Engine(lambda deployment: CohereProvider(deployment, "key")) as engine:
+            return (await engine.call(call)).body
+
+    return asyncio.run(ask())
+
+
+def stream(call: Call) -> list[Json]:
+    async def ask() -> list[Json]:
+        async with Engine(lambda deployment: CohereProvider(deployment, "key")) as engine:
+            return [chunk async for chunk in engine.stream(call)]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_is_answered_the_same_in_one_piece_and_as_a_stream(
+    simulator: SimulatorClient, feature: Feature
+) -> None:
+    call = call_of(simulator, feature.body)
+    (whole,) = answer(call)["choices"]
+    chunks = stream(call)
+    assert text_of(chunks) == (whole["message"]["content"] or "")
+    assert choices(chunks)[-1]["finish_reason"] == whole["finish_reason"]
+
+
+def test_a_named_tool_is_called_and_no_other(simulator: SimulatorClient) -> None:
+    named = {"type": "function", "function": {"name": "get_time"}}
+    (whole,) = answer(call_of(simulator, {**WITH_TOOLS, "tool_choice": named}))["choices"]
+    called = [call["function"]["name"] for call in whole["message"]["tool_calls"]]
+    assert (called, whole["finish_reason"]) == (["get_time"], "tool_calls")
+
+
+def test_the_usage_of_a_stream_is_that_of_the_whole(simulator: SimulatorClient) -> None:
+    counted = {"messages": QUESTION, "stream_options": {"include_usage": True}}
+    whole = answer(call_of(simulator, {"messages": QUESTION}))
+    assert stream(call_of(simulator, counted))[-1]["usage"] == whole["usage"]
+
+
+def test_a_call_that_cohere_refuses_keeps_its_words(simulator: SimulatorClient) -> None:
+    body = {"messages": [*QUESTION, {"role": "assistant", "content": "Snow."}]}
+    with pytest.raises(ProviderRejected, match="the last message must be from the user") as caught:
+        answer(call_of(simulator, body))
+    assert caught.value.http_status == 400
+
+
+def test_embeddings_come_as_numbers_and_as_base64(simulator: SimulatorClient) -> None:
+    body = {"input": ["a", "b"], "dimensions": 256}
+    numbers = answer(call_of(simulator, body, EMBEDDINGS))
+    texts = answer(call_of(simulator, {**body, "encoding_format": "base64"}, EMBEDDINGS))
+    decoded = [struct.unpack("<256f", b64decode(entry["embedding"])) for entry in texts["data"]]
+    expected = [tuple(entry["embedding"]) for entry in numbers["data"]]
+    assert [pytest.approx(vector) for vector in expected] == decoded

@@ -1,0 +1,257 @@
+"""Streams: what is tried again before the first chunk, and what breaks after it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from nightmail.engine.call import Call
+from nightmail.engine.engine import Engine
+from nightmail.errors import (
+    GatewayError,
+    InvalidRequest,
+    ProviderError,
+    ProviderGarbled,
+    ProviderRejected,
+    ProviderThrottled,
+    ProviderTimedOut,
+    ProviderUnavailable,
+)
+from nightmail.providers.direct import JsonObject
+
+from tests.unit.engine_calls import call_of, gaps
+from tests.unit.loopback import GOOD, Visit, deployment, plain, upstream
+from tests.unit.virtual_time import in_virtual_time
+
+WORDS: list[JsonObject] = [{"word": word} for word in ("one", "two", "three")]
+
+
+async def tell(visit: Visit, words: list[JsonObject] = WORDS) -> None:
+    await visit.begin_stream()
+    for word in words:
+        await visit.event(word)
+    await visit.end_stream()
+
+
+async def received(engine: Engine, call: Call) -> tuple[list[JsonObject], GatewayError | None]:
+    """The chunks that came, and the error after them."""
+    chunks: list[JsonObject] = []
+    try:
+        async for chunk in engine.stream(call):
+            chunks += [chunk]
+    except GatewayError as error:
+        return chunks, error
+    return chunks, None
+
+
+@in_virtual_time
+async def test_chunks_come_one_by_one_and_the_connection_is_used_again() -> None:
+    gates = [asyncio.Event() for _ in WORDS]
+
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        for gate, word in zip(gates, WORDS, strict=True):
+            await gate.wait()
+            await visit.event(word)
+        await visit.end_stream()
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        call = call_of(deployment(server.url))
+        async with aclosing(engine.stream(call)) as chunks:
+            for gate, word in zip(gates, WORDS, strict=True):
+                gate.set()
+                assert await anext(chunks) == word
+            assert await anext(chunks, None) is None
+        assert await received(engine, call) == (WORDS, None)
+    assert server.connections == 1
+    assert [visit.body["stream"] for visit in server.visits] == [True, True]
+
+
+@in_virtual_time
+async def test_events_may_be_cut_anywhere() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        for byte in b'data: {"word": "\xc3\xbc"}\n\n':
+            await visit.piece(bytes([byte]))
+        await visit.end_stream()
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        chunks, error = await received(engine, call_of(deployment(server.url)))
+    assert (chunks, error) == ([{"word": "ü"}], None)
+
+
+@pytest.mark.parametrize("status", [429, 500, 529])
+@in_virtual_time
+async def test_a_refusal_that_heals_is_tried_again(status: int) -> None:
+    async def script(visit: Visit) -> None:
+        if len(server.visits) < 3:
+            await visit.answer({}, status)
+        else:
+            await tell(visit)
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        assert await received(engine, call_of(deployment(server.url))) == (WORDS, None)
+    assert gaps(server)[0] >= 0.375
+
+
+@in_virtual_time
+async def test_a_refusal_that_does_not_heal_is_raised() -> None:
+    async with upstream(lambda visit: visit.answer({}, 401)) as server, Engine(plain) as engine:
+        chunks, error = await received(engine, call_of(deployment(server.url)))
+    assert isinstance(error, ProviderRejected)
+    assert (chunks, error.upstream_status, len(server.visits)) == ([], 401, 1)
+
+
+@in_virtual_time
+async def test_another_deployment_streams_where_the_first_refuses() -> None:
+    async with (
+        upstream(lambda visit: visit.answer({}, 403)) as a,
+        upstream(tell) as b,
+        Engine(plain) as engine,
+    ):
+        call = call_of(deployment(a.url), deployment(b.url))
+        assert await received(engine, call) == (WORDS, None)
+
+
+@in_virtual_time
+async def test_a_parameter_that_the_provider_has_not_is_raised() -> None:
+    def direct_of(_: object) -> Any:
+        raise InvalidRequest("has no 'seed'", param="seed")
+
+    async with Engine(direct_of) as engine:
+        _, error = await received(engine, call_of(deployment()))
+    assert isinstance(error, InvalidRequest)
+
+
+@in_virtual_time
+async def test_a_stream_that_is_lost_before_its_first_chunk_is_tried_again() -> None:
+    async def script(visit: Visit) -> None:
+        if len(server.visits) > 1:
+            await tell(visit)
+            return
+        await visit.begin_stream()
+        visit.reset()
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        assert await received(engine, call_of(deployment(server.url))) == (WORDS, None)
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"), [(Visit.hang_up, ProviderUnavailable), (Visit.reset, ProviderUnavailable)]
+)
+@in_virtual_time
+async def test_a_stream_that_is_lost_after_its_first_chunk_breaks_there(
+    end: Any, kind: type[ProviderError]
+) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        await visit.event(WORDS[0])
+        await read.wait()
+        end(visit)
+
+    read = asyncio.Event()
+    async with upstream(script) as server, Engine(plain) as engine:
+        chunks = engine.stream(call_of(deployment(server.url)))
+        assert await anext(chunks) == WORDS[0]
+        read.set()
+        with pytest.raises(kind):
+            await anext(chunks)
+    assert len(server.visits) == 1
+
+
+@in_virtual_time
+async def test_a_stream_that_ends_too_early_is_garbled() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        await visit.event(WORDS[0])
+        await visit.send(b"0\r\n\r\n")
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        chunks, error = await received(engine, call_of(deployment(server.url)))
+    assert (chunks, type(error)) == (WORDS[:1], ProviderGarbled)
+
+
+@in_virtual_time
+async def test_an_error_in_mid_stream_is_raised_there_and_slows_the_deployment_down() -> None:
+    async def script(visit: Visit) -> None:
+        if len(server.visits) > 1:
+            await tell(visit)
+            return
+        await visit.begin_stream()
+        await visit.event(WORDS[0])
+        await read.wait()
+        await visit.piece(b"data: !429\n\n")
+        await visit.end_stream()
+
+    read = asyncio.Event()
+    async with upstream(script) as server, Engine(plain) as engine:
+        call = call_of(deployment(server.url))
+        chunks = engine.stream(call)
+        assert await anext(chunks) == WORDS[0]
+        read.set()
+        with pytest.raises(ProviderThrottled):
+            await anext(chunks)
+        assert await received(engine, call) == (WORDS, None)
+    assert gaps(server)[0] >= 0.375
+
+
+@pytest.mark.parametrize(
+    ("answer", "content_type"),
+    [
+        (GOOD, "application/json"),
+        (b"<html>", "application/json"),
+        (GOOD, "Application/JSON; charset=utf-8"),
+    ],
+)
+@in_virtual_time
+async def test_an_answer_in_one_piece_is_no_stream(answer: object, content_type: str) -> None:
+    async with (
+        upstream(lambda visit: visit.answer(answer, content_type=content_type)) as server,
+        Engine(plain) as engine,
+    ):
+        chunks, error = await received(engine, call_of(deployment(server.url)))
+    assert (chunks, type(error)) == ([], ProviderGarbled)
+    assert error
+    assert "not a JSON object" in str(error) or "in one piece" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("of_call", "of_streams", "seconds"), [(None, None, 40), (None, 30, 30), (20, 30, 20)]
+)
+@in_virtual_time
+async def test_the_time_out_is_the_longest_silence(
+    of_call: float | None, of_streams: int | None, seconds: float
+) -> None:
+    times: list[float] = []
+
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        for word in WORDS:
+            await asyncio.sleep(seconds - 1)
+            await visit.event(word)
+        last = asyncio.get_running_loop().time()
+        await visit.gone()
+        times.append(asyncio.get_running_loop().time() - last)
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        entry = deployment(server.url, timeout_seconds=40, stream_timeout_seconds=of_streams)
+        chunks, error = await received(engine, call_of(entry, timeout_seconds=of_call))
+    assert (chunks, type(error)) == (WORDS, ProviderTimedOut)
+    assert times == [pytest.approx(seconds)]
+
+
+@in_virtual_time
+async def test_no_stream_goes_on_beyond_the_deadline() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        while True:
+            await visit.event(WORDS[0])
+            await asyncio.sleep(1)
+
+    loop = asyncio.get_running_loop()
+    async with upstream(script) as server, Engine(plain, deadline=loop.time() + 9.5) as engine:
+        chunks, error = await received(engine, call_of(deployment(server.url)))
+        assert loop.time() == pytest.approx(9.5)
+    assert (len(chunks), type(error)) == (10, ProviderTimedOut)
