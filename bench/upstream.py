@@ -1,7 +1,7 @@
 """A provider that costs next to nothing: answers every POST with one chat completion.
 
 `/<milliseconds>/...` waits for so long before it answers. In a process of its own, so that its CPU is not
-counted with the client's.
+counted with the client's; its log tells when calls came and went, in the clock of the whole machine.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
 
 ANSWER = json.dumps(
     {
@@ -31,7 +35,19 @@ ANSWER = json.dumps(
     }
 ).encode()
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-_WHOLE = _HEAD % len(ANSWER) + ANSWER
+
+
+@dataclass(slots=True)
+class Call:
+    """One POST; times are `time.monotonic()`'s. `left_at`: the client did not wait for the answer."""
+
+    milliseconds: int
+    came_at: float
+    answered_at: float | None = None
+    left_at: float | None = None
+
+
+_log: list[Call] = []
 
 
 class _Connection(asyncio.Protocol):
@@ -41,22 +57,56 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._data = b""
+        self._call: Call | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self._timer and self._call:
+            self._timer.cancel()
+            self._call.left_at = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         self._data += data
         head, end, body = self._data.partition(b"\r\n\r\n")
         if not end:
             return
+        if head.startswith(b"GET /log "):
+            self._tell()
+            return
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(body) < length:
             return
         self._data = body[length:]
-        milliseconds = int(head.partition(b"/")[2].partition(b"/")[0])
+        self._begin(int(head.partition(b"/")[2].partition(b"/")[0]))
+
+    def _begin(self, milliseconds: int) -> None:
+        self._call = Call(milliseconds, time.monotonic())
+        _log.append(self._call)
         if milliseconds:
             loop = asyncio.get_running_loop()
-            loop.call_later(milliseconds / 1000, self._transport.write, _WHOLE)
+            self._timer = loop.call_later(milliseconds / 1000, self._answer)
         else:
-            self._transport.write(_WHOLE)
+            self._answer()
+
+    def _answer(self) -> None:
+        assert self._call
+        self._timer = None
+        self._call.answered_at = time.monotonic()
+        self._transport.write(_WHOLE)
+
+    def _tell(self) -> None:
+        """The log since it was last asked for."""
+        self._data = b""
+        rows = [(call.milliseconds, call.came_at, call.answered_at, call.left_at) for call in _log]
+        _log.clear()
+        self._transport.write(_whole(json.dumps(rows).encode()))
+
+
+def _whole(body: bytes) -> bytes:
+    return _HEAD % len(body) + body
+
+
+_WHOLE = _whole(ANSWER)
 
 
 @contextmanager
@@ -69,6 +119,11 @@ def running_upstream() -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
+
+
+def take_log(url: str) -> list[Call]:
+    """What came to the upstream at `url` since the log was last taken, in the order of coming."""
+    return [Call(*row) for row in httpx.get(f"{url}/log", trust_env=False).json()]
 
 
 async def _serve() -> None:

@@ -75,7 +75,7 @@ class Tenant:
         }
 
 
-TENANTS = [Tenant(f"tenant-{number:03}") for number in range(150)]
+TENANTS = [Tenant(f"tenant-{number:03}") for number in range(200)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import permutations
 from typing import Any
 
 import httpx
@@ -11,8 +15,9 @@ from openai.types.chat import ChatCompletionUserMessageParam
 
 from tests.e2e.conftest import RunningCloud
 from tests.e2e.driver import Desk, Json, assert_promises, open_desk
+from tests.patience import wait_until
 
-OTHER = "gpt-4o-mini"
+OTHER, FAST, BAD = "gpt-4o-mini", "claude-haiku-4-5", "command-r"
 FASTEST = {"fastest_response": True}
 
 
@@ -41,6 +46,11 @@ def own_hold(desk: Desk, **more: Any) -> Json:
     return desk.fault("hold", "POST", "/chat/completions", name=desk.tenant.owner, **more)
 
 
+def own_fault(desk: Desk, kind: str, model: str, **more: Any) -> Json:
+    """A fault that meets a model that everybody may ask where this tenant's name is in the prompt."""
+    return {"kind": kind, "match": {"model": model, "text": desk.tenant.owner}, **more}
+
+
 def test_one_model_answers_whole_and_as_a_stream(desk: Desk) -> None:
     asked: Json = {"model": desk.tenant.model, "messages": said("Hello!")}
 
@@ -53,20 +63,40 @@ def test_one_model_answers_whole_and_as_a_stream(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_race_returns_while_the_loser_is_still_held(desk: Desk, *, stream: bool) -> None:
-    desk.simulator.behave(own_hold(desk, when="first_token"))
-
-    raw = desk.client.chat.completions.with_raw_response.create(
-        model=f"{desk.tenant.model}, {OTHER}",
-        messages=said("Who is first?"),
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_race_returns_while_the_loser_is_still_held(
+    desk: Desk, order: tuple[int, ...], *, stream: bool
+) -> None:
+    """Nobody answers before all have come; the loser, whose stream was open first, is never released."""
+    slow, simulator = desk.tenant.model, desk.simulator
+    simulator.behave(
+        own_hold(desk, when="first_token"),
+        own_fault(desk, "hold", FAST, name="fast"),
+        own_fault(desk, "status", BAD, status=400),
+    )
+    ask = partial(
+        desk.client.chat.completions.with_raw_response.create,
+        model=", ".join([slow, FAST, BAD][place] for place in order),
+        messages=said(f"{desk.tenant.owner}: who is first?"),
         stream=stream,
         extra_body=FASTEST,
     )
 
-    assert raw.headers["x-nightmail-winner"] == OTHER
-    assert raw.headers["x-request-id"]
-    key = desk.tenant.provider_key[-4:]
-    assert len(desk.simulator.until_calls("disconnected", key=key)) == 1
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        for name in (desk.tenant.owner, "fast"):
+            simulator.until_waiting(name)
+        wait_until(lambda: BAD in [call["model"] for call in simulator.calls(status="400")])
+        simulator.release("fast")
+        headers = asked.result().headers
+
+    report = {line["model"]: line["outcome"] for line in json.loads(headers["x-nightmail-race"])}
+    assert headers["x-nightmail-winner"] == FAST
+    assert headers["x-request-id"]
+    assert report == {slow: "cancelled", FAST: "won", BAD: "failed"}
+    (loser,) = simulator.until_calls("disconnected", key=desk.tenant.provider_key[-4:])
+    assert loser["events"]["held"] < loser["events"]["disconnected"]
+    assert "released" not in loser["events"]
 
 
 def test_every_answer_and_an_error_in_its_place(desk: Desk) -> None:

@@ -1,7 +1,4 @@
-"""A copy of the package and of its converters' tests, laid out as mutmut wants them: under `src`.
-
-The tests come without the project's own conftest files, which know the whole project.
-"""
+"""A copy of the package and of its converters' tests, laid out as mutmut wants them: under `src`."""
 
 from __future__ import annotations
 
@@ -18,6 +15,8 @@ only_mutate = [
 ]
 # The native lane, which is I/O.
 do_not_mutate = ["src/nightmail/providers/openai/provider.py"]
+# Prose: tests look for what a message names, not for its words.
+do_not_mutate_patterns = ['"[^"]*[a-z,.] [a-z][^"]*"']
 also_copy = ["conftest.py"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "--import-mode=importlib"]
 pytest_add_cli_args_test_selection = ["tests/unit"]
@@ -35,31 +34,31 @@ settings.register_profile(
 )
 settings.load_profile("mutation")
 """
-_TESTS = ("test_anthropic_*.py", "test_cohere_*.py", "test_openai_*.py")
-# These speak over sockets.
-_SLOW = "from local."
-_CACHE = shutil.ignore_patterns("__pycache__")
+_TESTS = ("test_anthropic_*.py", "test_cohere_*.py", "test_openai_*.py", "adapters/*.py")
+# Tests with this in them speak over sockets, to what is not here.
+_SOCKETS = "from local."
 
 
 def set_up(root: Path, stage: Path) -> None:
     """Make `stage` anew from the project in `root`."""
     shutil.rmtree(stage, ignore_errors=True)
-    package = stage / "src" / "nightmail"
-    shutil.copytree(root / "layers" / "nightmail" / "nightmail", package, ignore=_CACHE)
-    unit = root / "tests" / "unit"
-    shutil.copytree(unit / "adapters", stage / "tests" / "unit" / "adapters", ignore=_CACHE)
-    for path in (*_helpers(unit), *_converter_tests(unit)):
-        shutil.copy(path, stage / "tests" / "unit")
+    package = Path("nightmail")
+    cache = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "layers" / "nightmail" / package, stage / "src" / package, ignore=cache)
+    unit = Path("tests", "unit")
+    (stage / unit / "adapters").mkdir(parents=True)
+    for path in (*_helpers(root / unit), *_converter_tests(root / unit)):
+        shutil.copy(path, stage / path.relative_to(root))
     (stage / "pyproject.toml").write_text(_SETTINGS, encoding="utf-8")
     (stage / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
 
 
 def _helpers(unit: Path) -> list[Path]:
-    """What tests share; nobody imports the conftest."""
+    """What tests share; the conftest knows the whole project."""
     shared = [path for path in unit.glob("*.py") if not path.name.startswith("test_")]
     return [path for path in shared if path.name != "conftest.py"]
 
 
 def _converter_tests(unit: Path) -> list[Path]:
     found = [path for pattern in _TESTS for path in unit.glob(pattern)]
-    return [path for path in found if _SLOW not in path.read_text(encoding="utf-8")]
+    return [path for path in found if _SOCKETS not in path.read_text(encoding="utf-8")]

@@ -131,7 +131,9 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> V
 async def upstream(script: Script, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Upstream]:
     """A server that runs for as long as the test needs it; every connection is closed at the end."""
     running = Upstream(script)
-    server = await asyncio.start_server(running.accept, "127.0.0.1", limit=2**24, ssl=tls)
+    server = await asyncio.start_server(
+        running.accept, "127.0.0.1", limit=2**24, ssl=tls, backlog=1000
+    )
     running.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield running

@@ -274,7 +274,7 @@ def test_an_error_at_the_start_is_raised_at_once() -> None:
 def test_what_is_no_stream_or_half_of_one_is_told(stream: bytes) -> None:
     found, error = outcome([stream])
     assert error is not None
-    assert error.startswith(f"{ProviderGarbled.__name__}: anthropic answered with ")
+    assert error.startswith(f"{ProviderGarbled.__name__}: anthropic answered 200 with ")
     assert all(chunk["choices"][0]["finish_reason"] is None for chunk in found)
 
 

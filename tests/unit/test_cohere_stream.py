@@ -214,7 +214,7 @@ def test_half_a_stream_is_garbled(content: bytes) -> None:
 
 def test_a_line_without_an_end_is_garbled() -> None:
     reader = provider().reader({})
-    with pytest.raises(ProviderGarbled, match=r"^cohere sent a stream"):
+    with pytest.raises(ProviderGarbled, match=r"^cohere "):
         reader.feed(b"data: " + b"x" * (16 * 1024 * 1024))
 
 

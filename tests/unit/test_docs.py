@@ -172,8 +172,8 @@ def tasks(machine: dict[str, Any]) -> Iterator[str]:
     for name, state in machine["States"].items():
         if state["Type"] == "Task":
             yield name
-        if "ItemProcessor" in state:
-            yield from tasks(state["ItemProcessor"])
+        for within in [*state.get("Branches", []), state.get("ItemProcessor")]:
+            yield from tasks(within) if within else []
 
 
 def test_the_changelog_has_an_entry_for_the_version() -> None:
@@ -204,6 +204,6 @@ def test_every_parameter_that_the_documents_and_samconfig_name_exists() -> None:
 
 def test_every_note_of_the_design_is_in_its_list() -> None:
     design = ROOT / "docs" / "design"
-    listed = [place for place, _ in links(design / "architecture.md") if place.startswith("0")]
+    linked = [place for place, _ in links(design / "architecture.md") if place.startswith("0")]
 
-    assert listed == [path.name for path in sorted(design.glob("0*.md"))]
+    assert list(dict.fromkeys(linked)) == [path.name for path in sorted(design.glob("0*.md"))]

@@ -206,6 +206,7 @@ async def test_cancelled_anywhere_nothing_is_left_behind(
             async with Engine(plain, pace_of=paces) as engine:
                 running = await cut_short(use(engine, call), turns, seconds)
                 assert paces.inside == 0
+                assert all(lane.busy == 0 for lane in engine._lanes.values())
                 await settled()
                 assert len(server.tasks) <= 1  # the connection that is kept for the next
                 faults.clear()

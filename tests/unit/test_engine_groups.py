@@ -53,6 +53,13 @@ async def test_the_least_busy_deployment_is_asked_and_on_a_tie_the_first() -> No
 
 
 @in_virtual_time
+async def test_a_deployment_whose_calls_have_ended_is_not_busy() -> None:
+    async with upstream(answering()) as a, upstream(answering()) as b, Engine(plain) as engine:
+        for _ in range(3):
+            assert await asked(engine, a, b) == (1, 0)
+
+
+@in_virtual_time
 async def test_load_is_shared_evenly() -> None:
     (one, _), (other, _) = at_most(99, 1), at_most(99, 1)
     async with upstream(one) as a, upstream(other) as b, Engine(plain) as engine:

@@ -90,6 +90,20 @@ async def test_after_that_time_the_deployment_is_asked_again() -> None:
 
 
 @in_virtual_time
+async def test_a_wait_beyond_the_deadline_ends_this_call_and_those_behind_it() -> None:
+    loop = asyncio.get_running_loop()
+    async with (
+        upstream(answering((429, {"Retry_After": "30"}))) as server,
+        Engine(plain, deadline=loop.time() + 25) as engine,
+    ):
+        call = call_of(deployment(server.url))
+        errors = [await failure(engine, call), await failure(engine, call)]
+        assert loop.time() == 0
+    assert [type(error) for error in errors] == [ProviderThrottled] * 2
+    assert len(server.visits) == 1
+
+
+@in_virtual_time
 async def test_a_deployment_that_answers_nobody_for_some_time_fails_no_call() -> None:
     async def script(visit: Visit) -> None:
         dry = 1 < visit.at < 55

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import threading
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_nobody_won_and_all_the_reasons_are_told(provider_keys: SimulatorClient)
 
 
 def test_a_race_of_deployments_keeps_their_keys_apart(provider_keys: SimulatorClient) -> None:
-    """One without a key is asked with that of the environment, and the caller's dictionaries stay."""
+    """One without a key is asked without one, and the caller's dictionaries stay as they are."""
     base = provider_keys.base_url
     deployments = [
         {"model": "openai/gpt-4o", "api_key": "sk-key-of-the-first", "api_base": base},
@@ -158,8 +159,8 @@ def test_a_race_of_deployments_keeps_their_keys_apart(provider_keys: SimulatorCl
 
     assert answer.model == "openai/gpt-4o"
     assert deployments == given
-    keys = {call["key"][-5:] for call in provider_keys.calls(path="/chat/completions")}
-    assert keys == {"", "first", "third"}
+    keys = [call["key"] for call in provider_keys.calls(path="/chat/completions")]
+    assert sorted(keys) == ["", "", "hird", "irst"]  # the log keeps the ends of keys
 
 
 def test_a_list_of_models_races_those_of_the_name(provider_keys: SimulatorClient) -> None:
@@ -228,7 +229,7 @@ def test_all_streams_are_in_the_order_of_the_models(provider_keys: SimulatorClie
 
 def test_litellms_parameters_reach_the_model(provider_keys: SimulatorClient) -> None:
     answer = completion(
-        model="gpt-4o",
+        model="claude-2",
         messages=[{"role": "user", "content": "[[tool]]"}],
         functions=[TOOL],
         function_call="auto",
@@ -241,7 +242,7 @@ def test_litellms_parameters_reach_the_model(provider_keys: SimulatorClient) -> 
         stop=None,
         logger_fn=print,
         verbose=True,
-        extra_body={"seed": 7},
+        extra_body={"top_k": 7},
     )
 
     call = answer.choices[0].message.function_call
@@ -297,14 +298,11 @@ def test_a_fallback_answers_for_a_model_that_fails(
     """With its own provider's key, and not with that of the call."""
     provider_keys.behave({"kind": "status", "status": 500, "match": {"provider": "openai"}})
 
-    answer = completion(
-        "gpt-4o", HI, api_key="sk-of-openai-alone", fallbacks=[fallback], num_retries=0
-    )
+    answer = completion("gpt-4o", HI, api_key="sk-of-openai", fallbacks=[fallback], num_retries=0)
 
     assert answer.model == "claude-2"
     keys = [call["key"] for call in provider_keys.calls(provider="anthropic")]
-    assert len(keys) == 1
-    assert "openai" not in keys[0]
+    assert keys == [os.environ["ANTHROPIC_API_KEY"][-4:]]
 
 
 def test_what_cannot_be_json_is_refused(provider_keys: SimulatorClient) -> None:
@@ -351,10 +349,10 @@ def test_time_outs_and_refused_connections_have_classes_of_their_own(
 
 def test_vectors(provider_keys: SimulatorClient) -> None:
     vectors = embedding("text-embedding-3-small", ["one", "two"], dimensions=8)
-    again = asyncio.run(aembedding(model="text-embedding-3-small", input="one", dimensions=8))
+    again = asyncio.run(aembedding("text-embedding-3-small", ["one", "two"], dimensions=8))
 
     assert [len(one.embedding) for one in vectors.data] == [8, 8]
-    assert again.data[0].embedding == vectors.data[0].embedding
+    assert again == vectors
 
 
 # ---- streams

@@ -276,6 +276,7 @@ def test_many_prompts_to_many_models_are_a_grid() -> None:
     grid = parse_chat({**GRID, "max_concurrency": 3, "seed": 1})
     assert isinstance(grid, Grid)
     assert (grid.flat, grid.max_concurrency) == (False, 3)
+    assert not any(one.stream for one in grid.requests())
     assert [(one.model, one.body["messages"], one.body["seed"]) for one in grid.requests()] == [
         ("a", HI, 1),
         ("b", HI, 1),
@@ -288,6 +289,14 @@ def test_many_prompts_to_many_models_are_a_grid() -> None:
         {"prompt": 1, "index": 0},
         {"prompt": 1, "index": 1},
     ]
+
+
+def test_a_grid_is_as_large_as_prompts_times_models() -> None:
+    body = {"model": "a, b", "messages": [HI] * 5000}
+    assert len(chat(body).requests()) == 10_000
+    error = refusal(chat, {**body, "messages": [HI] * 5001})
+    assert error.param == "messages"
+    assert "batch API" in error.message
 
 
 def test_many_prompts_to_one_model_are_one_list() -> None:
@@ -336,6 +345,7 @@ def test_a_missing_field_of_a_chat_is_named(missing: str) -> None:
 
 def test_embeddings_pass_through() -> None:
     request = parse_embeddings({**EMBEDDINGS, "dimensions": 8, "num_retries": 0})
+    assert not request.stream
     assert request == ModelRequest(
         "m",
         {"model": "m", "input": "text", "dimensions": 8},

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from nightmail.chunk import Chunk, ChunkState
 from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, StorageUnavailable
@@ -22,8 +23,9 @@ from nightmail.work_keys import answered_key
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
+from tests.unit.memory import MemoryS3
 from tests.unit.samples import BATCH_ID
-from tests.unit.world import MODEL, World, as_jsonl, input_file, request, requests
+from tests.unit.world import MODEL, Results, World, as_jsonl, input_file, request, requests
 
 CALLS = {"path": "/chat/completions"}
 HOLD = {"kind": "hold", "match": CALLS}
@@ -49,6 +51,11 @@ def run(world: World, number: int = 1) -> tuple[str, int]:
 def the_chunk(world: World) -> Chunk:
     (chunk,) = world.chunks
     return chunk
+
+
+def delivered(world: World) -> Results:
+    world.step("FinalizeBatch")
+    return world.results()
 
 
 def chat_calls(world: World) -> int:
@@ -288,7 +295,7 @@ def test_calls_that_outlast_the_worker_are_cut_off_and_made_again(
 ) -> None:
     simulator.behave({**HOLD, "match": {**CALLS, "text": "Q2?"}, "times": 1})
     world = planned(simulator, requests(3))
-    world.work_seconds = 0.2
+    world.work_seconds = 1.0
     assert world.step("RunChunk", 1)["next"] == "more"
     simulator.until_calls("disconnected")
     assert the_chunk(world).completed == 2
@@ -336,13 +343,20 @@ def test_many_runs_become_one(
     assert len(world.check_promises(requests(40)).output) == 40
 
 
-def test_answers_that_are_big_are_saved_before_they_are_many(
+def test_an_answer_that_is_big_is_saved_at_once(
     simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunk_calls, "_MOST_UNSAVED_BYTES", 1)
+    monkeypatch.setattr(run_chunk, "SAVE_SECONDS", 60)
+    first = {"kind": "slow", "seconds": 0, "match": {**CALLS, "text": "Q1?"}}
+    simulator.behave(first, HOLD)
     world = planned(simulator, requests(20), concurrency=10)
-    run(world)
-    assert len(the_chunk(world).runs) > 2
+    with running(world) as worker:
+        while the_chunk(world).completed < 1:
+            threading.Event().wait(0.01)
+        simulator.behave()
+        simulator.release()
+        assert worker.result()["next"] == "done"
     assert the_chunk(world).completed == 20
 
 
@@ -448,7 +462,6 @@ def test_a_file_that_was_joined_meanwhile_is_read_from_its_new_object(
     with pytest.raises(StorageUnavailable):
         world.step("RunChunk", 1)
     world.stores.files.replace(file.model_copy(update={"segments": moved}))
-    world.now += 30
     assert run(world) == ("done", 0)
     assert the_chunk(world).completed == 3
 
@@ -531,3 +544,72 @@ def test_a_batch_whose_lines_were_all_answered_calls_nobody(simulator: Simulator
     world.run()
     assert world.batch.counts.completed == 6
     assert simulator.calls() == []
+
+
+# ---- Memory
+
+
+def embedding(number: int, inputs: int) -> Json:
+    body = {"model": MODEL, "input": [f"{number}.{n}" for n in range(inputs)], "dimensions": 64}
+    url = "/v1/embeddings"
+    return {"custom_id": f"line-{number}", "method": "POST", "url": url, "body": body}
+
+
+def test_of_big_answers_fewer_are_in_flight(
+    simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_calls, "_MOST_BYTES_IN_FLIGHT", 60_000)
+    monkeypatch.setattr(chunk_calls, "_FIRST_GUESSES", {"/v1/embeddings": 20_000})
+    world = World(simulator, lane="direct", concurrency=20)
+    world.create([embedding(n, inputs=20) for n in range(30)], endpoint="/v1/embeddings")
+    world.run()
+    assert world.batch.counts.completed == 30
+    assert simulator.totals("openai", "gpt-5-mini-upstream")["peak"] <= 3
+
+
+def test_of_small_answers_all_may_be_in_flight_once_one_has_been_seen(
+    simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_calls, "_MOST_BYTES_IN_FLIGHT", 100_000)
+    monkeypatch.setattr(chunk_calls, "_FIRST_GUESSES", {"/v1/embeddings": 100_000})
+    latency = {"kind": "latency", "seconds": 0.05}
+    simulator.behave(latency)
+    world = World(simulator, lane="direct", concurrency=20)
+    world.create([embedding(n, inputs=1) for n in range(60)], endpoint="/v1/embeddings")
+    world.run()
+    assert world.batch.counts.completed == 60
+    assert simulator.totals("openai", "gpt-5-mini-upstream")["peak"] > 5
+
+
+# ---- A bucket that does not answer
+
+
+class Unwell(MemoryS3):
+    """Takes what it is given, and says now and then that it did not."""
+
+    def __init__(self, *failing: int) -> None:
+        super().__init__()
+        self._failing = set(failing)
+        self._runs = 0
+
+    def put_object(self, *, Key: str, **given: Any) -> None:  # noqa: N803 - boto3's name
+        super().put_object(Key=Key, **given)
+        if "/run-" in Key:
+            self._runs += 1
+            if self._runs in self._failing:
+                raise EndpointConnectionError(endpoint_url="s3")
+
+
+def test_answers_whose_write_was_not_confirmed_are_written_again_and_counted_once(
+    simulator: SimulatorClient,
+) -> None:
+    world = planned(simulator, requests(8), concurrency=4, s3=Unwell(1))
+    with pytest.raises(StorageUnavailable):
+        world.step("RunChunk", 1)
+    assert run(world) == ("done", 0)
+    chunk = the_chunk(world)
+    assert (chunk.completed, chunk.failed) == (8, 0)
+    assert chunk.usage.output_tokens == sum(
+        line["response"]["body"]["usage"]["completion_tokens"] for line in delivered(world).output
+    )
+    assert sum(simulator.paid().values()) - 8 <= 4, "those that were in flight"

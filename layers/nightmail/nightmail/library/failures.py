@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeGuard
 
 from nightmail.errors import (
+    AllModelsFailed,
     CredentialMissing,
     GatewayError,
     ProviderTimedOut,
@@ -59,7 +60,7 @@ def class_for(status: int) -> type[APIError]:
 
 def failure_of(error: GatewayError, model: str | None = None) -> APIError:
     """An error of the engine's, with the provider's own status: here the keys are the caller's."""
-    upstream = getattr(error, "upstream_status", None)
+    upstream = _upstream_of(error)
     status: int = upstream if _is_error(upstream) else error.http_status
     kind = class_for(status)
     if isinstance(error, CredentialMissing):
@@ -131,6 +132,14 @@ def bad_request(message: str, param: str) -> BadRequestError:
     return BadRequestError(
         message, status_code=HTTPStatus.BAD_REQUEST, param=param, type="invalid_request_error"
     )
+
+
+def _upstream_of(error: GatewayError) -> Any:
+    """The status of the provider; of a race that nobody won, the one that all providers gave."""
+    if isinstance(error, AllModelsFailed):
+        given = {model.get("nightmail", {}).get("status") for model in error.models}
+        return given.pop() if len(given) == 1 else None
+    return getattr(error, "upstream_status", None)
 
 
 def _is_error(status: Any) -> TypeGuard[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -63,11 +64,16 @@ def process() -> Process:
 
 
 def _forget() -> None:
-    """A fork has neither the thread nor the connections; it makes its own."""
+    """A fork has no thread of the parent's, and makes its own.
+
+    What the parent has open is shared with it: were it closed here, the parent's event loop would lose
+    its connections. So it gets a reference that nobody ever takes away.
+    """
     global _current, _lock  # noqa: PLW0603 - see above
     _lock = threading.Lock()
     if _current:
         atexit.unregister(_current.close)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(_current))
     _current = None
 
 

@@ -24,7 +24,7 @@ from nightmail.modes.fields import (
     take_terms,
 )
 from nightmail.modes.prompts import check_prompt, check_prompts, is_nested, read_items
-from nightmail.parameters import required, string, strings, wrong_type
+from nightmail.parameters import required, string, strings
 
 _LONGEST_NAME = 512
 _MOST_MODELS = 100
@@ -136,10 +136,6 @@ def _names(value: Any, param: str) -> list[str]:
     """Names in a list, or with commas between them; empty ones are ignored, others may come twice."""
     if isinstance(value, str):
         value = value.split(_COMMA)
-    elif not isinstance(value, list):
-        raise wrong_type(value, param, "an array of models' names")
-    if not value:
-        raise _no_name(param)
     names = [name.strip() for name in strings(value, param, _MOST_MODELS)]
     if not any(names):
         raise _no_name(param)

@@ -12,11 +12,14 @@ from nightmail.errors import InvalidRequest
 
 
 def write_json(request: Mapping[str, Any]) -> bytes:
-    """Raises InvalidRequest for what is no JSON: half an emoji, a number of more than 64 bits."""
+    """Raises InvalidRequest for what no JSON can hold."""
     try:
         return orjson.dumps(request)
     except orjson.JSONEncodeError as error:
-        raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from error
+        raise InvalidRequest(
+            "The request cannot be written as JSON: it holds half a character, "
+            "an integer of more than 64 bits, too many levels, or something else than data."
+        ) from error
 
 
 def read_json(content: bytes) -> Any:

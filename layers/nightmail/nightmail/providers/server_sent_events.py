@@ -34,8 +34,9 @@ class EventSplitter:
         events = [event for line in lines if (event := self._take(line))]
         if self._held + len(self._rest) > MAX_EVENT_BYTES:
             raise ProviderGarbled(
-                f"{self._provider} sent a stream that is no stream of events.",
+                f"{self._provider} answered 200 with a stream that is no stream of events.",
                 provider=self._provider,
+                upstream_status=200,
             )
         return events
 

@@ -24,6 +24,9 @@ from nightmail.steps.waits import PATIENCE
 from nightmail.usage import usage_of
 
 _MOST_UNSAVED_BYTES = 4 * 1024 * 1024
+_MOST_BYTES_IN_FLIGHT = 128 * 1024 * 1024
+# A line may ask for thousands of embeddings; nothing else is so big.
+_FIRST_GUESSES = {"/v1/embeddings": 8 * 1024 * 1024}
 _OUR_FAULT = frozenset({None, 401, 402, 403})  # None: its address is no address
 _QUOTA_USED_UP = 429
 
@@ -40,17 +43,20 @@ class ChunkCalls:
     """`run` calls the lines. Meanwhile `take` what is to be saved, and say so by `saved`.
 
     As many outcomes as there may be calls in flight may wait for being saved; then no call begins.
+    Where answers are big, fewer are in flight.
     """
 
     def __init__(self, chunk: Chunk, engine: Engine, concurrency: int) -> None:
         self._chunk = chunk
         self._engine = engine
         self._concurrency = concurrency
+        self._in_flight = 0
         self._finished: list[Finished] = []
         self._finished_bytes = 0
-        self._saving = 0
-        self._room = asyncio.Event()
-        self._room.set()
+        self._taken: list[Finished] = []
+        self._answer_bytes = _FIRST_GUESSES.get(chunk.endpoint, 0)
+        self._has_seen = False  # an answer, so that its size is no guess
+        self._change = asyncio.Event()
         self.wake = asyncio.Event()
         """Set when there is enough to be saved."""
         self.leftover: ProviderError | None = None
@@ -63,47 +69,57 @@ class ChunkCalls:
                 pass
 
     def take(self) -> list[Finished]:
-        """What is to be saved now."""
-        finished, self._finished = self._finished, []
-        self._finished_bytes = 0
-        self._saving = len(finished)
-        return finished
+        """What is to be saved now, with what was taken before and is not safe."""
+        self._taken += self._finished
+        self._finished, self._finished_bytes = [], 0
+        return self._taken
 
     def saved(self) -> None:
         """What was taken is safe."""
-        self._saving = 0
-        self._look_for_room()
+        self._taken = []
+        self._change.set()
 
     async def _call(self, line: OwedLine) -> None:
-        body = orjson.loads(line.content)["body"]
-        call = Call([self._chunk.deployment], self._chunk.endpoint, body)
-        answer = await self._engine.outcome(call)
+        while not self._has_room():
+            self._change.clear()
+            await self._change.wait()
+        self._in_flight += 1
+        try:
+            body = orjson.loads(line.content)["body"]
+            call = Call([self._chunk.deployment], self._chunk.endpoint, body)
+            answer = await self._engine.outcome(call)
+        finally:
+            self._in_flight -= 1
+            self._change.set()
+        self._take(line.number, answer)
+
+    def _has_room(self) -> bool:
+        unsaved = len(self._finished) + len(self._taken)
+        most = _MOST_BYTES_IN_FLIGHT // max(1, self._answer_bytes)
+        is_much = self._finished_bytes >= _MOST_UNSAVED_BYTES or unsaved >= self._concurrency
+        return not is_much and self._in_flight < max(1, most)
+
+    def _take(self, number: int, answer: Reply | GatewayError) -> None:
         if isinstance(answer, Reply):
-            self._keep(answered(line.number, answer.body), usage_of(answer.body))
+            self._keep(answered(number, answer.body), usage_of(answer.body))
         elif self._may_heal(answer):
             self.leftover = answer
         elif _is_for_all(answer):
             raise Refused(answer)
         else:
-            self._keep(failed(line.number, answer), Usage())
-        await self._room.wait()
+            self._keep(failed(number, answer), Usage())
 
     def _keep(self, outcome: Outcome, usage: Usage) -> None:
-        finished = Finished(to_row(outcome), usage)
-        self._finished.append(finished)
-        self._finished_bytes += len(finished.row)
-        self._look_for_room()
-
-    def _look_for_room(self) -> None:
         """Half of what may wait is worth a write, so that the other half goes on meanwhile."""
-        waiting = len(self._finished)
+        finished = Finished(to_row(outcome), usage)
+        size = len(finished.row)
+        self._answer_bytes = max(size, self._answer_bytes if self._has_seen else 0)
+        self._has_seen = True
+        self._finished.append(finished)
+        self._finished_bytes += size
         is_much = self._finished_bytes >= _MOST_UNSAVED_BYTES
-        if is_much or 2 * waiting >= self._concurrency:
+        if is_much or 2 * len(self._finished) >= self._concurrency:
             self.wake.set()
-        if is_much or waiting + self._saving >= self._concurrency:
-            self._room.clear()
-        else:
-            self._room.set()
 
     def _may_heal(self, error: GatewayError) -> TypeGuard[ProviderError]:
         """A 429 heals some time; whatever else may heal is given so many rounds."""

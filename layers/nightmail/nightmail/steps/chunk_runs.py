@@ -73,7 +73,10 @@ class ChunkRuns:
 
     def _count(self, finished: Iterable[Finished]) -> None:
         for each in finished:
-            self.numbers.add(number_of(each.row))
+            number = number_of(each.row)
+            if number in self.numbers:  # it was written, and whoever wrote it was not told
+                continue
+            self.numbers.add(number)
             self._completed += kind_of(each.row) is Kind.ANSWERED
             self._usage += each.usage
 

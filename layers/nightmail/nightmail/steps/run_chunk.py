@@ -15,7 +15,7 @@ from typing import Any
 from nightmail.batch import Batch, BatchError
 from nightmail.chunk import Chunk, ChunkState
 from nightmail.engine.engine import Engine
-from nightmail.errors import LeaseLost, NotFound, ProviderError
+from nightmail.errors import LeaseLost, NotFound, ProviderError, StorageError
 from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import ChunkTask, Next, StepResult
 from nightmail.providers.direct import DirectOf
@@ -72,7 +72,14 @@ def run_chunk(task: ChunkTask, worker: Worker, time: WorkTime) -> StepResult:
 
 
 async def _run(batch: Batch, chunk: Chunk, worker: Worker, time: WorkTime) -> StepResult:
-    return await _Run(batch, chunk, worker, time).run()
+    running = _Run(batch, chunk, worker, time)
+    try:
+        return await running.run()
+    except LeaseLost:
+        raise
+    except Exception:
+        await running.give_back()
+        raise
 
 
 class _Run:
@@ -99,6 +106,11 @@ class _Run:
         except NotFound as error:
             return await self._stop(Ending.FAILED, [refused_by(error)])
         return await self._call(lines) if lines else await self._end()
+
+    async def give_back(self) -> None:
+        """After a break-off the next attempt need not wait until the lease runs out."""
+        with suppress(StorageError):
+            await asyncio.to_thread(self._stores.parts.chunks.release, self._chunk)
 
     def _owed_lines(self) -> list[OwedLine]:
         file_id, owner = self._batch.input_file_id, self._batch.owner

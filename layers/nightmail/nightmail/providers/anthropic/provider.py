@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from time import time
 from typing import Any
 
-import orjson
-
 from nightmail.deployment import Deployment
 from nightmail.errors import InvalidRequest
 from nightmail.providers.anthropic.answer import to_completion
@@ -17,6 +15,7 @@ from nightmail.providers.anthropic.stream import MessageReader, StreamOptions
 from nightmail.providers.anthropic.tools import wants_functions
 from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import garbled, read_answer
+from nightmail.providers.json_text import write_json
 from nightmail.providers.request_parameters import CHAT, with_defaults
 
 _BASE = "https://api.anthropic.com"
@@ -43,7 +42,7 @@ class AnthropicProvider:
     ) -> HttpRequest:
         self._check(endpoint)
         message = to_messages_request(body, self._deployment, stream=stream)
-        return HttpRequest(self._url, self._headers, _written(message))
+        return HttpRequest(self._url, self._headers, write_json(message))
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
         self._check(endpoint)
@@ -76,13 +75,3 @@ class AnthropicProvider:
                 param="model",
                 code="unsupported_endpoint",
             )
-
-
-def _written(message: JsonObject) -> bytes:
-    try:
-        return orjson.dumps(message)
-    except orjson.JSONEncodeError as error:
-        raise InvalidRequest(
-            "The request holds something that cannot be sent as JSON: "
-            "half a character, too large a number, or too many levels."
-        ) from error

@@ -71,14 +71,14 @@ class MessageReader:
     def close(self) -> None:
         self._events.close()
         if not self._ended:
-            raise garbled(self._provider, "with a stream that breaks off before its end")
+            raise garbled(self._provider, "with a stream that breaks off before its end", 200)
 
     def _read(self, event: Event) -> list[JsonObject]:
         if self._ended:
             return []
         body = read_json(event.data)
         if not isinstance(body, dict) or is_too_deep(event.data, body):
-            raise garbled(self._provider, "with an event that is not a JSON object")
+            raise garbled(self._provider, "with an event that is not a JSON object", 200)
         kind = body.get("type")
         if kind == "error":
             raise late_error(event.data, self._provider, self._key)
@@ -86,13 +86,13 @@ class MessageReader:
         if read is None:
             return []
         if self._id is None and kind != "message_start":
-            raise garbled(self._provider, "with a stream that lacks its beginning")
+            raise garbled(self._provider, "with a stream that lacks its beginning", 200)
         return read(body)
 
     def _start(self, body: JsonObject) -> list[JsonObject]:
         message = _mapping(body.get("message"))
         if not isinstance(identity := message.get("id"), str):
-            raise garbled(self._provider, "with a stream that lacks its beginning")
+            raise garbled(self._provider, "with a stream that lacks its beginning", 200)
         self._id = identity
         self._note_usage(message)
         return [self._delta({"role": "assistant", "content": "", "refusal": None})]
@@ -104,7 +104,7 @@ class MessageReader:
         if block.call is None:
             return self._beginning(content)
         if not has_names(content):
-            raise garbled(self._provider, "with a tool call that lacks its id or name")
+            raise garbled(self._provider, "with a tool call that lacks its id or name", 200)
         self._calls += 1
         function = {"name": content["name"], "arguments": ""}
         begun = self._call(block, function, id=content["id"], type="function")
@@ -124,7 +124,7 @@ class MessageReader:
         delta = _mapping(body.get("delta"))
         kind = delta.get("type")
         if block is None:
-            raise garbled(self._provider, "with a part of a block that was not begun")
+            raise garbled(self._provider, "with a part of a block that was not begun", 200)
         if kind == "text_delta":
             return self._text(delta.get("text"))
         if kind == "input_json_delta":

@@ -96,9 +96,7 @@ def _function(function: JsonObject, param: str, request: ChatRequest) -> JsonObj
 
 
 def _input_schema(function: JsonObject, param: str, *, strict: bool) -> JsonObject:
-    schema = mapping(function.get("parameters") or _ANY_INPUT, param)
-    if schema.get("type") != "object":
-        schema = {**schema, "type": "object"}
+    schema = {**mapping(function.get("parameters") or _ANY_INPUT, param), "type": "object"}
     return supported_schema(schema, param) if strict else schema
 
 

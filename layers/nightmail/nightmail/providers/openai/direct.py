@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from nightmail.deployment import Deployment
-from nightmail.errors import InvalidRequest
 from nightmail.providers.direct import HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import read_answer
+from nightmail.providers.json_text import write_json
 from nightmail.providers.openai.answer import mend_answer
 from nightmail.providers.openai.failure import failure_in
 from nightmail.providers.openai.request import base_of, to_request
@@ -33,11 +31,8 @@ class OpenAIDirect:
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
     ) -> HttpRequest:
         parameters = to_request(endpoint, body, self._deployment, stream=stream)
-        try:
-            content = orjson.dumps(parameters)
-        except orjson.JSONEncodeError as error:
-            raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from error
-        return HttpRequest(self._base + endpoint.removeprefix("/v1"), self._headers, content)
+        url = self._base + endpoint.removeprefix("/v1")
+        return HttpRequest(url, self._headers, write_json(parameters))
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
         read = read_answer(answer, self.name, self._key)

@@ -1,0 +1,68 @@
+"""The function of `/chat/completions`, asked with API Gateway's event; AWS is moto's, in the process.
+
+A warm function asks AWS for nothing: config and keys are kept for a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from bench.clients.prompts import KEY, MESSAGES, MODEL, PARAMETERS
+from local.build import ROOT
+
+_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "TABLE_NAME": "nightmail",
+    "BUCKET_NAME": "nightmail",
+    "SECRET_NAME": "nightmail",
+}
+_OK = b'{"statusCode":200'
+_forever = ExitStack()
+
+
+@dataclass(frozen=True)
+class _Context:
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+    function_name: str = "chat_completions"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
+
+def one(url: str) -> None:
+    answer = _handler(url)(_event(), _Context())
+    assert answer.startswith(_OK), answer
+
+
+@cache
+def _handler(url: str) -> Any:
+    os.environ.update(_ENVIRONMENT)
+    _forever.enter_context(mock_aws())
+    entry = {"model": f"openai/{MODEL}", "api_base": f"{url}/v1", "api_key": "os.environ/BENCH"}
+    config = {"model_list": [{"model_name": MODEL, "litellm_params": entry}]}
+    bucket = boto3.client("s3")
+    bucket.create_bucket(Bucket="nightmail")
+    bucket.put_object(Bucket="nightmail", Key="config/config.yaml", Body=json.dumps(config))
+    boto3.client("secretsmanager").create_secret(
+        Name="nightmail", SecretString=json.dumps({"keys": {}, "BENCH": KEY})
+    )
+    from functions.chat_completions.handler import handler  # noqa: PLC0415 - it needs the environment
+
+    return handler
+
+
+@cache
+def _event() -> dict[str, Any]:
+    event = json.loads((ROOT / "events" / "chat_completions.create.json").read_text())
+    body = {"model": MODEL, "messages": MESSAGES, **PARAMETERS}
+    return {**event, "body": json.dumps(body)}

@@ -1,0 +1,47 @@
+"""The Python functions of this project, without a gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nightmail import batch_completion, batch_completion_models, completion
+
+from bench.clients.prompts import KEY, MESSAGES, MODEL, PARAMETERS
+
+
+def many(url: str, prompts: int, concurrency: int) -> None:
+    answers = batch_completion(
+        f"openai/{MODEL}",
+        [MESSAGES] * prompts,
+        api_base=f"{url}/v1",
+        api_key=KEY,
+        max_workers=concurrency,
+        **PARAMETERS,
+    )
+    assert isinstance(answers, list)
+    assert all(_is_answered(answer) for answer in answers)
+    assert len(answers) == prompts
+
+
+def one(url: str) -> None:
+    answer = completion(
+        f"openai/{MODEL}", MESSAGES, api_base=f"{url}/v1", api_key=KEY, **PARAMETERS
+    )
+    assert _is_answered(answer)
+
+
+def alone(urls: list[str]) -> None:
+    one(*urls)
+
+
+def race(urls: list[str]) -> None:
+    deployments = [
+        {"model": f"openai/runner-{place}", "api_base": f"{url}/v1", "api_key": KEY}
+        for place, url in enumerate(urls)
+    ]
+    answer = batch_completion_models(messages=MESSAGES, deployments=deployments, **PARAMETERS)
+    assert _is_answered(answer)
+
+
+def _is_answered(answer: Any) -> bool:
+    return bool(answer.choices[0].message.content)
