@@ -8,7 +8,7 @@ PORT_OPTION = $(if $(filter command environment,$(origin PORT)),--port $(PORT))
 BIN = .venv/bin
 SAM = .venv-sam/bin/sam
 
-.PHONY: demo test unit local stop check format build bench mutate lock clean
+.PHONY: demo test unit local stop check format build bench bench-setup mutate lock clean
 
 demo: .venv/ready ## a batch from end to end, on this machine
 	@$(BIN)/python -m local demo $(PORT_OPTION)
@@ -43,14 +43,16 @@ build: .venv-sam/ready ## what `sam deploy` ships, in .aws-sam/
 	ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 \
 		$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-bench: .venv/ready ## figures, printed
+bench: .venv/ready ## figures, printed; python -m bench <name> for one of them
 	$(BIN)/python -m bench
+
+bench-setup: .venv-bench/ready ## what the figures are compared with: LiteLLM, 215 MB
 
 mutate: .venv/ready ## break the converters in small ways, to see that tests notice
 	PYTHONPATH=. $(BIN)/python -m tests.mutation
 
 lock: .venv/ready ## choose new versions
-	@for name in layers/nightmail/requirements requirements/runtime requirements/sam requirements/dev; do \
+	@for name in layers/nightmail/requirements requirements/runtime requirements/sam requirements/bench requirements/dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade \
 			--no-emit-index-url --no-emit-find-links \
 			$$(test $$name = requirements/dev && echo --constraint layers/nightmail/requirements.txt) \
@@ -58,7 +60,7 @@ lock: .venv/ready ## choose new versions
 	done
 
 clean: stop
-	rm -rf .venv .venv-sam .local .aws-sam
+	rm -rf .venv .venv-sam .venv-bench .local .aws-sam
 
 .venv/ready: requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightmail needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -72,4 +74,10 @@ clean: stop
 .venv-sam/ready: requirements/sam.txt .venv/ready
 	$(PYTHON) -m venv --clear .venv-sam
 	$(BIN)/uv pip install --quiet --python .venv-sam/bin/python --requirement requirements/sam.txt
+	@touch $@
+
+# LiteLLM pins what the layer has in other versions.
+.venv-bench/ready: requirements/bench.txt .venv/ready
+	$(PYTHON) -m venv --clear .venv-bench
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --requirement requirements/bench.txt
 	@touch $@

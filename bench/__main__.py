@@ -1,137 +1,44 @@
-"""`make bench`: one batch of 50,000 lines (100 MB) through the whole local cloud.
+"""`make bench`: every bench, one after the other; `python -m bench <name> [options]`: one of them.
 
-Prints how long each part took, and the peak memory of every function as its REPORT lines tell it.
+Figures are printed and never asserted. They depend on the machine and on what else it does: the ratios count.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import re
-import tempfile
+import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from importlib import import_module
 
-from openai import OpenAI
-
-from local import cloud, processes
-from local.build import ROOT
-
-PART_BYTES = 4 * 1024 * 1024
-MODEL = "gpt-5-mini"
-_REPORT = re.compile(r"Memory Size: (\d+) MB\s+Max Memory Used: (\d+) MB")
+BENCHES = {
+    "many": "bench.many",
+    "race": "bench.race",
+    "handler": "bench.handler",
+    "transport": "bench.transport",
+    "direct": "bench.direct_lane",
+    "batch": "bench.batch",
+    "litellm": "bench.litellm_gateway",
+}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--lines", type=int, default=50_000)
-    parser.add_argument("--line-bytes", type=int, default=2_000)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _running(Path(folder)) as running:
-        source = Path(folder) / "requests.jsonl"
-        _write_requests(source, options.lines, options.line_bytes)
-        print(f"{options.lines} lines, {source.stat().st_size / 1e6:.0f} MB")
-        _run(running, source)
-        _print_memory(running)
+def main(arguments: Sequence[str]) -> None:
+    if not arguments:
+        for name in BENCHES:
+            _run(name, [])
+    elif arguments[0] in BENCHES:
+        _run(arguments[0], arguments[1:])
+    else:
+        names = " | ".join(BENCHES)
+        sys.exit(f"{__doc__}\npython -m bench [{names}] [--help]")
 
 
-@contextmanager
-def _running(folder: Path) -> Iterator[cloud.Cloud]:
-    settings = cloud.Settings(
-        state=folder / "state",
-        port=processes.free_port(),
-        stack="bench",
-        cache=ROOT / ".local/build",
-    )
-    try:
-        yield cloud.start(settings)
-    finally:
-        cloud.stop(settings.state)
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    print(f"{what:<42}{time.perf_counter() - start:>9.1f} s")
-
-
-def _write_requests(path: Path, lines: int, line_bytes: int) -> None:
-    with path.open("w") as file:
-        for number in range(lines):
-            body = {"model": MODEL, "messages": [{"role": "user", "content": f"{number} "}]}
-            request = {"custom_id": f"line-{number}", "method": "POST", "body": body}
-            request["url"] = "/v1/chat/completions"
-            body["messages"][0]["content"] += "x" * (line_bytes - len(json.dumps(request)) - 1)  # type: ignore[index]
-            file.write(json.dumps(request) + "\n")
-
-
-def _run(running: cloud.Cloud, source: Path) -> None:
-    client = OpenAI(base_url=running.base_url, api_key=running.keys.master)
-    with _timed("upload in parts of 4 MB"):
-        upload = client.uploads.upload_file_chunked(
-            file=source, mime_type="application/jsonl", purpose="batch", part_size=PART_BYTES
-        )
-    assert upload.file
-    with _timed("create to final status"):
-        batch = client.batches.create(
-            input_file_id=upload.file.id,
-            endpoint="/v1/chat/completions",
-            completion_window="24h",
-        )
-        while batch.completed_at is None and batch.failed_at is None:
-            time.sleep(1)
-            batch = client.batches.retrieve(batch.id)
-    print(f"{'status, counts':<42}{batch.status}, {batch.request_counts}")
-    for name, begin, end in (
-        ("  validating", batch.created_at, batch.in_progress_at),
-        ("  in progress (the simulator's time too)", batch.in_progress_at, batch.finalizing_at),
-        ("  finalizing", batch.finalizing_at, batch.completed_at),
-    ):
-        print(f"{name:<42}{(end or 0) - (begin or 0):>9} s")
-    with _timed("download of the output"):
-        _check_order(client, batch.output_file_id)
-
-
-def _check_order(client: OpenAI, output_file_id: str | None) -> None:
-    if output_file_id is None:
-        return
-    content = client.files.content(output_file_id).read()
-    ids = [json.loads(line)["custom_id"] for line in content.splitlines()]
-    in_order = ids == [f"line-{number}" for number in range(len(ids))]
-    print(f"{'output, in the order of the input':<42}{len(content) / 1e6:.0f} MB, {in_order}")
-
-
-def _print_memory(running: cloud.Cloud) -> None:
-    logs = running.emulator.session().client("logs")
-    for name, (peak, size, calls) in sorted(_memory(logs, running.stack.name).items()):
-        print(f"{name:<20}peak {peak:>4} of {size:>4} MB in {calls} invocations")
-
-
-def _memory(logs: Any, stack: str) -> dict[str, tuple[int, int, int]]:
-    """Peak, size and invocations of each function, by its name."""
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    prefix = f"/aws/lambda/{stack}-"
-    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
-        for group in page["logGroups"]:
-            pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group["logGroupName"], filterPattern="REPORT"
-            )
-            for events in pages:
-                for event in events["events"]:
-                    report = _REPORT.search(event["message"])
-                    if report:
-                        name = group["logGroupName"].removeprefix(prefix)
-                        found[name].append((int(report[2]), int(report[1])))
-    return {
-        name: (max(used for used, _ in reports), reports[0][1], len(reports))
-        for name, reports in found.items()
-    }
+def _run(name: str, options: Sequence[str]) -> None:
+    module = import_module(BENCHES[name])
+    print(f"\n# {name}: {(module.__doc__ or '').strip()}")
+    start = time.monotonic()
+    module.main(options)
+    print(f"({name} took {time.monotonic() - start:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

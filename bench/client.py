@@ -16,7 +16,7 @@ from local.build import ROOT
 
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 WITHOUT_PEERS = "LiteLLM is not there to compare with; `make bench-setup` installs it (215 MB)."
-_PEERS_ENVIRONMENT = {
+PEERS_ENVIRONMENT = {
     # Otherwise importing it asks a server for prices.
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
@@ -57,7 +57,7 @@ class Client:
 
 
 def has_peers() -> bool:
-    return PEERS.exists()
+    return (ROOT / ".venv-bench" / "ready").exists()
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def _running(name: str) -> Iterator[Client]:
     with subprocess.Popen(
         [str(PEERS if _is_peer(name) else Path(sys.executable)), "-m", "bench.worker", name],
         cwd=ROOT,
-        env={**os.environ, **_PEERS_ENVIRONMENT},
+        env={**os.environ, **PEERS_ENVIRONMENT},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -23,6 +23,8 @@ from bench.upstream import Call, running_upstream, take_log
 MODEL = "direct"
 GOAL = 0.7
 IN_FLIGHT = Settings.model_fields["chunk_concurrency"].default
+CHUNK = Settings.model_fields["chunk_lines"].default
+_SHARES = ("share of calls", "of all")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -35,36 +37,37 @@ def main(arguments: Sequence[str]) -> None:
     rows = [
         _row(workers, options.lines, options.milliseconds / 1000) for workers in options.workers
     ]
-    head = ("workers", "in flight", "ideal s", "calls s", "share", "all s", "share", "peak")
+    head = ("workers", "in flight", "peak", "ideal s", "before", "calls", "after", *_SHARES)
     print_table(head, rows)
     print(f"Goal: a share of {GOAL:.0%}.")
 
 
 def _row(workers: int, lines: int, latency: float) -> tuple[str, ...]:
+    """`before` the first call, all `calls`, and `after` the last answer, in seconds."""
+    parameters = {"MapConcurrency": str(workers)}
     with (
         running_upstream() as url,
-        running_gateway(
-            _config(f"{url}/{latency * 1000:.0f}"), {"MapConcurrency": str(workers)}
-        ) as gateway,
+        running_gateway(_config(f"{url}/{latency * 1000:.0f}"), parameters) as gateway,
         client_of(gateway) as client,
     ):
-        chunk = Settings.model_fields["chunk_lines"].default
-        _run(client, workers * chunk)
+        _run(client, workers * CHUNK)
         take_log(url)
-        seconds = _run(client, lines)
+        created, completed = _run(client, lines)
         calls = take_log(url)
     assert len(calls) == lines
-    calling = max(call.answered_at or 0 for call in calls) - calls[0].came_at
+    first = calls[0].came_at
+    last = max(call.answered_at or 0 for call in calls)
     ideal = lines * latency / (workers * IN_FLIGHT)
     return (
         f"{workers}",
         f"{workers * IN_FLIGHT}",
-        f"{ideal:.1f}",
-        f"{calling:.1f}",
-        f"{ideal / calling:.0%}",
-        f"{seconds:.1f}",
-        f"{ideal / seconds:.0%}",
         f"{_peak(calls)}",
+        f"{ideal:.1f}",
+        f"{first - created:.1f}",
+        f"{last - first:.1f}",
+        f"{completed - last:.1f}",
+        f"{ideal / (last - first):.0%}",
+        f"{ideal / (completed - created):.0%}",
     )
 
 
@@ -73,16 +76,16 @@ def _config(base: str) -> dict[str, object]:
     return {"model_list": [{"model_name": MODEL, "litellm_params": params}]}
 
 
-def _run(client: OpenAI, lines: int) -> float:
-    """Seconds from create to completed."""
+def _run(client: OpenAI, lines: int) -> tuple[float, float]:
+    """When the batch was created, and when it was seen completed."""
     content = "".join(_lines(lines)).encode()
     uploaded = client.files.create(file=("lines.jsonl", content), purpose="batch")
-    start = time.perf_counter()
+    created = time.monotonic()
     batch = run_batch(client, uploaded.id)
-    seconds = time.perf_counter() - start
+    completed = time.monotonic()
     assert batch.request_counts
     assert batch.request_counts.completed == lines, batch
-    return seconds
+    return created, completed
 
 
 def _lines(lines: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from openai import DefaultHttpxClient, OpenAI
 from openai.types import Batch
@@ -16,8 +16,7 @@ from openai.types import Batch
 from local import cloud, processes
 from local.build import ROOT
 
-CHAT = "/v1/chat/completions"
-_PAUSE_SECONDS = 0.2
+CHAT: Final = "/v1/chat/completions"
 
 
 @contextmanager
@@ -52,12 +51,12 @@ def client_of(gateway: cloud.Cloud) -> OpenAI:
     )
 
 
-def run_batch(client: OpenAI, input_file_id: str) -> Batch:
+def run_batch(client: OpenAI, input_file_id: str, pause_seconds: float = 0.2) -> Batch:
     """A batch of chats, at its end."""
     batch = client.batches.create(
         input_file_id=input_file_id, endpoint=CHAT, completion_window="24h"
     )
     while batch.status not in {"completed", "failed", "expired", "cancelled"}:
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(pause_seconds)
         batch = client.batches.retrieve(batch.id)
     return batch

@@ -22,9 +22,7 @@ def interleave(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dic
 
 
 def median_of(costs: Sequence[Cost]) -> Cost:
-    return Cost(
-        median(cost.seconds for cost in costs), median(cost.cpu_seconds for cost in costs)
-    )
+    return Cost(median(cost.seconds for cost in costs), median(cost.cpu_seconds for cost in costs))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

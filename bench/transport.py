@@ -1,7 +1,8 @@
-"""`python -m bench.transport`: what one request costs each HTTP client, and our engine over one of them.
+"""What one request costs each HTTP client, and our engine over one of them.
 
-httpx-aiohttp and uvloop take part where they are installed; the project does not need them. All send the same POST of about 1 KB to a server in another process and parse its answer; the
-rounds of all clients are interleaved. Figures depend on the machine: the ratios count.
+httpx-aiohttp and uvloop take part where they are installed; the project does not need them. All send the
+same POST of about 1 KB to a server in another process and parse its answer; the rounds of all clients are
+interleaved.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import gc
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
@@ -165,18 +166,14 @@ def _medians(rounds: list[Round]) -> tuple[float, float]:
     return median(one.seconds for one in rounds), median(one.cpu_seconds for one in rounds)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.transport", description=__doc__)
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench transport", description=__doc__)
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[FEW, 100])
     parser.add_argument("--milliseconds", type=int, default=0, help="the server's own time")
     parser.add_argument("--slow", action="store_true", help="httpx's own pool at any concurrency")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with running_upstream() as url:
         for concurrency in options.concurrency:
             compare(f"{url}/{options.milliseconds}", options, concurrency)
-
-
-if __name__ == "__main__":
-    main()

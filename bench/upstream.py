@@ -12,10 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-
-import httpx
+from http.client import HTTPConnection
 
 ANSWER = json.dumps(
     {
@@ -36,6 +35,8 @@ ANSWER = json.dumps(
 ).encode()
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
+_LOOK_SECONDS = 0.01
+
 
 @dataclass(slots=True)
 class Call:
@@ -45,6 +46,10 @@ class Call:
     came_at: float
     answered_at: float | None = None
     left_at: float | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.answered_at is None and self.left_at is None
 
 
 _log: list[Call] = []
@@ -95,8 +100,11 @@ class _Connection(asyncio.Protocol):
         self._transport.write(_WHOLE)
 
     def _tell(self) -> None:
-        """The log since it was last asked for."""
+        """The log since it was last asked for, as soon as all its calls are over."""
         self._data = b""
+        if any(call.is_under_way for call in _log):
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._tell)
+            return
         rows = [(call.milliseconds, call.came_at, call.answered_at, call.left_at) for call in _log]
         _log.clear()
         self._transport.write(_whole(json.dumps(rows).encode()))
@@ -122,8 +130,14 @@ def running_upstream() -> Iterator[str]:
 
 
 def take_log(url: str) -> list[Call]:
-    """What came to the upstream at `url` since the log was last taken, in the order of coming."""
-    return [Call(*row) for row in httpx.get(f"{url}/log", trust_env=False).json()]
+    """What came to the upstream at `url` since the log was last taken, in the order of coming.
+
+    Returns when all of it is over.
+    """
+    connection = HTTPConnection(url.removeprefix("http://"))
+    with closing(connection):
+        connection.request("GET", "/log")
+        return [Call(*row) for row in json.load(connection.getresponse())]
 
 
 async def _serve() -> None:

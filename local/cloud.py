@@ -73,10 +73,12 @@ class Cloud:
 
     @property
     def variables(self) -> dict[str, str]:
-        """All that the openai client, the AWS CLI and boto3 need."""
+        """All that the openai client, the Python library, the AWS CLI and boto3 need."""
         return {
             "OPENAI_BASE_URL": self.base_url,
             "OPENAI_API_KEY": self.keys.master,
+            "NIGHTMAIL_BASE_URL": self.base_url,
+            "NIGHTMAIL_API_KEY": self.keys.master,
             "NIGHTMAIL_SECOND_KEY": self.keys.second,
             "NIGHTMAIL_SIMULATOR_URL": self.simulator_url,
             "NIGHTMAIL_STACK": self.stack.name,

@@ -9,7 +9,10 @@ import httpx
 import pytest
 
 from local.simulator.client import SimulatorClient
-from tests.simulated import events_of
+from tests.contract.calls import create_batch, look
+from tests.contract.conftest import DIRECT
+from tests.contract.life import Life
+from tests.simulated import as_jsonl, events_of, line
 from tests.template import Json
 
 MODELS = {
@@ -154,6 +157,31 @@ def test_one_broken_answer_of_many_prompts_hides_no_other(
         assert broken["custom_id"] == "mine"
         assert_names(broken["error"], provider, 200)
         assert_no_internals(answer, simulator)
+
+
+def test_an_answer_is_passed_on_at_any_depth_or_refused_as_too_deep(
+    http: httpx.Client, simulator: SimulatorClient, life: Life
+) -> None:
+    """What is read whole may be too deep within a list of answers, or within an outcome."""
+    model, own = MODELS["openai"], '{"choices": [{"message": {"content": "x"}}], "more": %s}'
+    found = []
+    for levels in range(246, 258):
+        body = own % ("[" * levels + "]" * levels)
+        simulator.behave(
+            {"kind": "status", "status": 200, "body": body, "media_type": "application/json"}
+        )
+        asked: Json = {"model": [model], "messages": [PROMPT]}
+        ((answer,),) = http.post("/chat/completions", json=asked).json()
+        many = http.post("/batch_completion", json={"model": model, "messages": [PROMPT]})
+        (item,) = many.json()["data"]
+        batch_id = create_batch(http, as_jsonl([line(1, {"model": DIRECT, "messages": PROMPT})]))
+        life.run("admin", batch_id)
+        batch = look(http, batch_id)
+        found.append(("error" in answer, "error" in item, batch["request_counts"]["failed"]))
+        assert batch["status"] == "completed"
+
+    assert set(found) == {(False, False, 0), (True, True, 1)}
+    assert found == sorted(found)
 
 
 def test_a_race_that_broken_providers_lose_tells_of_each(

@@ -266,6 +266,17 @@ def test_a_batch_that_is_refused_leaves_no_file_behind() -> None:
     assert nightmail.file_list().data == []
 
 
+def test_a_batch_has_a_key_that_makes_it_once(server: GatewayServer) -> None:
+    for _ in range(2):
+        batch_completion_create(requests=chat_lines(1))
+    batch_completion("gpt-4o-batch", QUESTIONS)
+
+    asked = [one.asked for one in server.gateway.exchanges if one.asked.method == "POST"]
+    keys = [one.header("idempotency-key") for one in asked if one.path != "/files"]
+    assert len(set(keys)) == 3
+    assert all(keys)
+
+
 def test_everything_can_be_awaited(life: Life, tmp_path: Path) -> None:
     async def work() -> list[str]:
         batch = await nightmail.abatch_completion_create(requests=chat_lines(3))

@@ -122,7 +122,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> V
         return None
     pairs = (line.partition(": ") for line in head[1:] if line)
     headers = {name.lower(): value for name, _, value in pairs}
-    content = await reader.readexactly(int(headers["content-length"]))
+    content = await reader.readexactly(int(headers.get("content-length", "0")))
     now = asyncio.get_running_loop().time()
     return Visit(head[0].split()[1], headers, content, now, reader, writer)
 

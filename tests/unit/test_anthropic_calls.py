@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
-from nightmail.engine.engine import Engine
 from nightmail.errors import ProviderRejected
-from nightmail.providers.anthropic.provider import AnthropicProvider
 
 from local.simulator.client import SimulatorClient
 from tests.unit.adapters.asked import choices, text_of
-from tests.unit.adapters.cases import CHAT, FEATURES, QUESTION, Feature
-from tests.unit.machine import Json
+from tests.unit.adapters.cases import FEATURES, QUESTION, Feature
+from tests.unit.simulated_calls import answer, call_to, stream
 
 MODEL = "claude-sonnet-4-5"
 
 
 def call_of(simulator: SimulatorClient, body: Mapping[str, Any], model: str = MODEL) -> Call:
-    base = simulator.base_of("anthropic")
-    deployment = Deployment(name="public", provider="anthropic", model=model, api_base=base)
-    return Call([deployment], CHAT, {"model": "public", **body})
-
-
-def answer(call: Call) -> Json:
-    async def ask() -> Json:
-        async with Engine(lambda deployment: AnthropicProvider(deployment, "key")) as engine:
-            return (await engine.call(call)).body
-
-    return asyncio.run(ask())
-
-
-def stream(call: Call) -> list[Json]:
-    async def ask() -> list[Json]:
-        async with Engine(lambda deployment: AnthropicProvider(deployment, "key")) as engine:
-            return [chunk async for chunk in engine.stream(call)]
-
-    return asyncio.run(ask())
+    return call_to(simulator, "anthropic", model, body)
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)

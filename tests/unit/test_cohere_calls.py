@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
-from nightmail.engine.engine import Engine
 from nightmail.errors import ProviderRejected
-from nightmail.providers.cohere.provider import CohereProvider
 
 from local.simulator.client import SimulatorClient
 from tests.unit.adapters.asked import choices, text_of
 from tests.unit.adapters.cases import CHAT, EMBEDDINGS, FEATURES, QUESTION, WITH_TOOLS, Feature
-from tests.unit.machine import Json
+from tests.unit.simulated_calls import answer, call_to, stream
 
 
 def call_of(simulator: SimulatorClient, body: Mapping[str, Any], endpoint: str = CHAT) -> Call:
-    base = simulator.base_of("cohere")
-    deployment = Deployment(name="public", provider="cohere", model="command-r", api_base=base)
-    return Call([deployment], endpoint, {"model": "public", **body})
-
-
-def answer(call: Call) -> Json:
-    async def ask() -> Json:
-        async with Engine(lambda deployment: CohereProvider(deployment, "key")) as engine:
-            return (await engine.call(call)).body
-
-    return asyncio.run(ask())
-
-
-def stream(call: Call) -> list[Json]:
-    async def ask() -> list[Json]:
-        async with Engine(lambda deployment: CohereProvider(deployment, "key")) as engine:
-            return [chunk async for chunk in engine.stream(call)]
-
-    return asyncio.run(ask())
+    return call_to(simulator, "cohere", "command-r", body, endpoint)
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)

@@ -70,6 +70,11 @@ def test_the_usage_does_not_come_unasked(options: Any) -> None:
     assert all("usage" not in chunk for chunk in reader.feed(written(START, END)))
 
 
+def test_the_deployment_may_ask_for_the_usage() -> None:
+    reader = provider(defaults={"stream_options": {"include_usage": True}}).reader({})
+    assert reader.feed(written(START, END))[-1]["usage"]["total_tokens"] == 10
+
+
 def test_two_calls_are_told_apart_by_their_index() -> None:
     events = (
         called(0, **beginning("f_1", "f")),

@@ -134,6 +134,18 @@ async def test_a_deployment_that_refuses_for_good_lets_the_next_one_try_and_is_a
 
 
 @in_virtual_time
+async def test_a_deployment_that_answers_well_again_is_not_asked_last_any_more() -> None:
+    async with (
+        upstream(answering(401)) as a,
+        upstream(answering(200, 401)) as b,
+        Engine(plain) as engine,
+    ):
+        assert await asked(engine, a, b) == (1, 1)
+        assert await asked(engine, a, b) == (1, 1)
+        assert await asked(engine, a, b) == (1, 0)
+
+
+@in_virtual_time
 async def test_a_deployment_without_money_lets_the_next_one_try() -> None:
     async with (
         upstream(answering(429, body=QUOTA)) as a,

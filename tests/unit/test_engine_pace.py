@@ -225,6 +225,30 @@ async def test_who_is_cancelled_while_waiting_leaves_the_way_free() -> None:
 
 
 @in_virtual_time
+async def test_nobody_overtakes_who_waits_for_more_tokens() -> None:
+    paced = pace(tpm=6000)
+    await paced.enter(100)
+    first = asyncio.create_task(paced.enter(100))
+    await settled()
+    await paced.enter(0)
+    assert first.done()
+
+
+@in_virtual_time
+async def test_who_waits_behind_one_that_is_cancelled_goes_at_once() -> None:
+    paced = pace(tpm=6000)
+    await paced.enter(100)
+    first = asyncio.create_task(paced.enter(100))
+    await settled()
+    second = asyncio.create_task(paced.enter(0))
+    await settled()
+    assert not second.done()
+    await cancel(first)
+    await second
+    assert now() < 0.1
+
+
+@in_virtual_time
 async def test_who_is_cancelled_just_after_being_let_in_gives_the_place_back() -> None:
     paced = pace(max_parallel_requests=1)
     await paced.enter(0)

@@ -96,6 +96,15 @@ async def test_the_call_s_retries_replace_the_deployment_s(
 
 
 @in_virtual_time
+async def test_where_no_retries_are_wanted_a_429_among_good_answers_is_raised_too() -> None:
+    async with upstream(answering(200, 429)) as server, Engine(plain) as engine:
+        call = call_of(deployment(server.url), num_retries=0)
+        await engine.call(call)
+        assert isinstance(await failure(engine, call), ProviderThrottled)
+    assert len(server.visits) == 2
+
+
+@in_virtual_time
 async def test_waits_double_from_half_a_second_to_eight_less_a_quarter_at_most() -> None:
     async with upstream(answering(*[500] * 7)) as server, Engine(plain) as engine:
         await engine.call(call_of(deployment(server.url), num_retries=7))
@@ -189,6 +198,20 @@ async def test_a_call_that_waited_after_a_429_until_the_deadline_tells_of_the_42
     async with upstream(answering(*[429] * 9)) as server:
         error, _ = await failure_by(2, server.url)
     assert isinstance(error, ProviderThrottled)
+
+
+@in_virtual_time
+async def test_a_429_that_a_good_answer_followed_is_not_what_holds_a_call_back() -> None:
+    loop = asyncio.get_running_loop()
+    async with (
+        upstream(answering(429)) as server,
+        Engine(plain, deadline=loop.time() + 30) as engine,
+    ):
+        call = call_of(deployment(server.url, rpm=4))
+        await engine.call(call)
+        assert len(server.visits) == 2
+        error = await failure(engine, call)
+    assert isinstance(error, ProviderTimedOut)
 
 
 @in_virtual_time

@@ -29,25 +29,56 @@ async def test_a_thousand_calls_are_all_answered_by_a_provider_that_takes_ten_at
     assert 90 <= len(refusals) < 300
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"Retry_After": "20"}, 20),
+        (429, {}, 0.375),
+        (529, {}, 0.375),
+        (503, {"Retry_After": "20"}, 20),
+    ],
+)
 @in_virtual_time
-async def test_a_429_holds_every_call_of_its_deployment_back() -> None:
+async def test_a_busy_provider_holds_every_call_of_its_deployment_back(
+    status: int, headers: dict[str, str], seconds: float
+) -> None:
     throttled = asyncio.Event()
 
     async def script(visit: Visit) -> None:
         if throttled.is_set():
             await visit.answer()
         else:
-            await visit.answer({}, 429, Retry_After="20")
+            await visit.answer({}, status, **headers)
             throttled.set()
 
     async with upstream(script) as server, Engine(plain) as engine:
         call = call_of(deployment(server.url))
         first = asyncio.create_task(engine.call(call))
         await throttled.wait()
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.1)
         await asyncio.gather(first, *(engine.call(call) for _ in range(5)))
-    assert gaps(server)[0] >= 20
+    assert gaps(server)[0] >= seconds
     assert len(server.visits) == 7
+
+
+@in_virtual_time
+async def test_a_good_answer_from_before_does_not_open_what_a_429_closed() -> None:
+    async def script(visit: Visit) -> None:
+        if len(server.visits) == 1:
+            await asyncio.sleep(5)
+            await visit.answer()
+        else:
+            await visit.answer({}, 429, Retry_After="3600")
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        call = call_of(deployment(server.url))
+        early = asyncio.create_task(engine.call(call))
+        await asyncio.sleep(1)
+        await failure(engine, call)
+        await early
+        await failure(engine, call)
+        assert asyncio.get_running_loop().time() == pytest.approx(5)
+    assert len(server.visits) == 2
 
 
 @in_virtual_time

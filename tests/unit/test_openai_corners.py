@@ -10,10 +10,11 @@ from nightmail.batch import Usage
 from nightmail.errors import InvalidRequest, ProviderError, ProviderThrottled, ProviderUnavailable
 from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome
+from nightmail.providers.base import GivenBack
 from nightmail.providers.openai.convert import to_line, to_outcome, to_progress
 
-from tests.unit.adapters.cases import CHAT, QUESTION
-from tests.unit.test_openai_direct import Json, adapter, answered, chat, chunks
+from tests.unit.adapters.cases import CHAT, EMBEDDINGS, QUESTION
+from tests.unit.test_openai_direct import KEY, Json, adapter, answered, chat, chunks
 from tests.unit.test_openai_results import read, result
 
 # ---- Direct calls
@@ -61,6 +62,85 @@ def test_what_comes_behind_the_reason_of_the_end_changes_nothing() -> None:
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     more = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
     assert len(chunks(last, more, ended=False)) == 2
+
+
+def test_what_a_server_leaves_out_of_a_choice_is_null() -> None:
+    body = answered({"choices": [{"index": 0, "message": {"role": "assistant"}}]})
+    (choice,) = body["choices"]
+    message = {"role": "assistant", "content": None, "refusal": None}
+    expected = {"index": 0, "message": message, "logprobs": None, "finish_reason": None}
+    assert choice == expected
+
+
+@pytest.mark.parametrize("calls", [[], "x", None, {"a": 1}])
+def test_calls_that_are_none_are_left_out(calls: Any) -> None:
+    body = answered(chat({"content": "Hi", "tool_calls": calls}))
+    assert "tool_calls" not in body["choices"][0]["message"]
+
+
+@pytest.mark.parametrize("reason", [5, ["stop"], None])
+def test_a_reason_that_is_no_word_is_null(reason: Any) -> None:
+    assert answered(chat({}, finish_reason=reason))["choices"][0]["finish_reason"] is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "cached"),
+    [
+        ({"num_cached_tokens": 1}, 1),
+        ({"num_cached_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}, 2),
+    ],
+)
+def test_the_details_of_a_usage_go_before_a_figure_beside_them(usage: Json, cached: int) -> None:
+    body = answered({**chat({}), "usage": usage})
+    assert body["usage"]["prompt_tokens_details"] == {"cached_tokens": cached}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "request_"),
+    [
+        (CHAT, chat({}, finish_reason="error"), {}),
+        (CHAT, {"choices": []}, {}),
+        (EMBEDDINGS, {"data": [5]}, {}),
+        (EMBEDDINGS, {"data": [{"embedding": ["x"]}]}, {"encoding_format": "base64"}),
+    ],
+)
+def test_a_wrong_answer_is_told_in_the_providers_name(
+    endpoint: str, body: Json, request_: Json
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        answered(body, endpoint, **request_)
+    assert caught.value.provider == "openai"
+    assert caught.value.message.startswith("openai ")
+
+
+def test_an_old_error_of_vllms_keeps_its_meaning() -> None:
+    with pytest.raises(ProviderThrottled):
+        answered({"object": "error", "message": "slowly", "code": 429})
+
+
+def test_a_late_error_does_not_tell_the_key() -> None:
+    error = {"error": {"message": f"lost {KEY} today"}}
+    for late in (lambda: answered(error), lambda: chunks(error)):
+        with pytest.raises(ProviderError) as caught:
+            late()
+        assert caught.value.message.endswith("lost *** today")
+
+
+def test_a_line_without_an_end_is_garbled_in_the_providers_name() -> None:
+    with pytest.raises(ProviderError) as caught:
+        adapter().reader({}).feed(b"data: " + b"x" * (16 * 1024 * 1024))
+    assert caught.value.provider == "openai"
+
+
+def test_a_base_keeps_the_letters_that_it_ends_in() -> None:
+    based = adapter(api_base="https://a.example/X/")
+    assert based.request(CHAT, {"messages": QUESTION}).url == "https://a.example/X/chat/completions"
+
+
+def test_a_base_that_nobody_told_is_the_models_fault() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        adapter("hosted_vllm")
+    assert (caught.value.param, caught.value.code) == ("model", "missing_api_base")
 
 
 # ---- Batches
@@ -135,3 +215,26 @@ def test_errors_of_a_batch_have_all_that_they_tell() -> None:
 def test_what_is_no_count_is_0(counts: Any, expected: tuple[int, int]) -> None:
     progress = to_progress({"request_counts": counts})
     assert (progress.completed, progress.failed) == expected
+
+
+def test_a_status_is_kept_to_its_hundredth_character() -> None:
+    assert to_progress({"status": "x" * 200}).status == "x" * 100
+
+
+@pytest.mark.parametrize(
+    ("error", "given_back"),
+    [
+        ({"code": "token_limit_exceeded"}, GivenBack.QUEUE_FULL),
+        ({"code": "c", "param": "file_id"}, GivenBack.FILE_LOST),
+        ({"code": "c", "param": "input_file_id"}, GivenBack.FILE_LOST),
+        ({"code": "c", "param": "model"}, None),
+    ],
+)
+def test_a_batch_that_comes_back_tells_why(error: Json, given_back: GivenBack | None) -> None:
+    assert to_progress({"status": "failed", "errors": [error]}).given_back == given_back
+
+
+def test_a_success_that_is_none_keeps_its_number() -> None:
+    found = read(result(7, "Hi"))
+    assert found is not None
+    assert (found.number, found.kind) == (7, Kind.FAILED)

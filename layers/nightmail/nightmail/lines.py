@@ -83,11 +83,13 @@ def cut_lines(
 
 
 def is_too_deep(content: bytes, entry: Any) -> bool:
-    """Whether `entry`, read from `content`, has more levels than can be written again."""
+    """Whether `entry`, read from `content`, has more levels than can be written again within our own:
+    a list of answers, a batch's line, an outcome.
+    """
     if content.count(b"[") + content.count(b"{") <= _DEEP:
         return False
     try:
-        orjson.dumps(entry)
+        orjson.dumps([[[[entry]]]])
     except orjson.JSONEncodeError:
         return True
     return False

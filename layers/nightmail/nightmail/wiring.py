@@ -184,9 +184,7 @@ def worker() -> Worker:
     from nightmail.steps.run_chunk import Worker
     from nightmail.stores.quotas import QuotaStore
 
-    return Worker(
-        stores(), QuotaStore(table()), direct_of, time.time, settings().chunk_concurrency
-    )
+    return Worker(stores(), QuotaStore(table()), direct_of, time.time, settings().chunk_concurrency)
 
 
 def _deployments_of(model: str, hint: str | None) -> list[Deployment]:

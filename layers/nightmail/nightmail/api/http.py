@@ -67,7 +67,7 @@ class Api(APIGatewayRestResolver):
             raise InvalidRequest("The body of your request is not valid JSON.") from error
         if not isinstance(body, dict):
             raise InvalidRequest("The body of your request has to be a JSON object.")
-        if is_too_deep(content, [body]):  # one level more, as in a batch's line
+        if is_too_deep(content, body):
             raise InvalidRequest("The body of your request is nested too deeply.")
         return body
 

@@ -89,7 +89,7 @@ class LocalPace:
     def speed_up(self) -> None:
         self._pauses = 0
         if self._limit < self._ceiling:
-            self._limit = min(self._ceiling, self._limit + 1 / self._limit)
+            self._limit += 1 / self._limit
 
     def _seconds_until(self, tokens: int) -> float:
         """How long until one more may go out: 0 for now, infinity for when another leaves."""

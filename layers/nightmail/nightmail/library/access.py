@@ -78,7 +78,6 @@ class Access:
                 f"{', '.join(sorted(providers))}. Give each its own in deployments=[{{'model': ..., "
                 "'api_key': ...}}], or set the keys in the environment.",
                 param="api_key",
-                code="ambiguous_credentials",
             )
         return providers.pop() if len(providers) == 1 else None
 

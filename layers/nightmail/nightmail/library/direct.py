@@ -9,7 +9,7 @@ from functools import partial
 from nightmail.errors import GatewayError
 from nightmail.library.access import Access, listed, named_fallbacks
 from nightmail.library.backend import Body, Item
-from nightmail.library.failures import failure_of, failures_of
+from nightmail.library.failures import bad_request, failure_of, failures_of
 from nightmail.library.gathered import gathered
 from nightmail.library.options import Entry, Options
 from nightmail.library.process import Process
@@ -30,7 +30,7 @@ class Direct:
 
     async def chat(self, body: Body) -> JsonObject:
         with failures_of(body["model"]):
-            body, stand_ins = self._opened(body)
+            body, stand_ins = self._one(body)
             request = _one_model(body)
             return await self._runner([request.model], stand_ins).answer(request)
 
@@ -38,14 +38,14 @@ class Direct:
         """The chunks; the first one has come when this returns."""
         model = body["model"]
         with failures_of(model):
-            body, stand_ins = self._opened(body)
+            body, stand_ins = self._one(body)
             request = _one_model(body)
             opened = await open_stream(request, self._runner([request.model], stand_ins))
         return _chunks(opened, model)
 
     async def embed(self, body: Body) -> JsonObject:
         with failures_of(body["model"]):
-            body, stand_ins = self._opened(body)
+            body, stand_ins = self._one(body)
             request = parse_embeddings(body)
             return await self._runner([request.model], stand_ins).answer(request)
 
@@ -53,7 +53,7 @@ class Direct:
         """In the order of the prompts; what failed is an exception in its place."""
         model = body["model"]
         with failures_of(model):
-            body, stand_ins = self._opened(body)
+            body, stand_ins = self._one(body)
             request = parse_many(body)
             running = run_many(request, self._runner([request.model], stand_ins))
             async with aclosing(running) as finished:
@@ -81,6 +81,15 @@ class Direct:
             request, runner = self._several(body, fastest=False)
         asked = request.requests()
         return await gathered(asked, partial(_answer, runner), request.max_concurrency)
+
+    def _one(self, body: Body) -> tuple[Body, Mapping[str, Entry]]:
+        """As `_opened`, where one model is asked for by its name."""
+        if self._options.deployments is not None or self._options.model_list is not None:
+            raise bad_request(
+                "Only completion and batch_completion_models take a list of deployments.",
+                "deployments",
+            )
+        return self._opened(body)
 
     def _opened(self, body: Body) -> tuple[Body, Mapping[str, Entry]]:
         """The body with fallbacks that are names, and those that stand for deployments."""

@@ -6,7 +6,8 @@ Without a gateway they speak to `custom_llm_provider`'s own API, by default Open
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,10 @@ class FileContent:
 async def _create_file(file: FileTypes, purpose: str = "batch", **given: Any) -> FileObject:
     """Keep a file: a path, bytes, an open file, or `(filename, content)`; big ones go in parts."""
     options, extra = read_options(given)
-    with opened(file) as source:
-        return await upload(home_of(options), source, purpose, extra)
+    home = home_of(options)
+    with ExitStack() as stack:
+        source = await asyncio.to_thread(stack.enter_context, opened(file))
+        return await upload(home, source, purpose, extra)
 
 
 async def _file_retrieve(file_id: str, **given: Any) -> FileObject:

@@ -10,7 +10,7 @@ from typing import Any
 from nightmail.library.failures import bad_request
 from nightmail.library.objects import Batch
 
-Messages = Sequence[Any]
+Messages = list[Any]
 Entry = Mapping[str, Any]
 OnProgress = Callable[[Batch], object]
 
@@ -77,6 +77,8 @@ def read_options(given: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
 def _check(options: Options) -> None:
     if options.timeout is not None and not isinstance(options.timeout, int | float):
         raise bad_request("Invalid type for 'timeout': expected seconds, as a number.", "timeout")
+    if not all(isinstance(value, str) for value in options.headers.values()):
+        raise bad_request("Invalid type for 'headers': expected texts.", "headers")
     for name in ("api_base", "deployments", "model_list"):
         if options.base_url and getattr(options, name) is not None:
             raise bad_request(

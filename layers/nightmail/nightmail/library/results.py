@@ -126,7 +126,7 @@ def _told(line: Body) -> Body:
     if line.get("error") is None and response.get("status_code", 0) >= _REFUSED:
         body = response.get("body")
         said = body.get("error") if isinstance(body, dict) else None
-        return {**line, "error": said or {"message": str(body), "code": "refused"}}
+        return {**line, "error": said or {"message": str(body)}}
     if line.get("error") is None:
         return {name: value for name, value in line.items() if name != "error"}
     return line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from nightmail.library.access import base_in_environment, key_for
 from nightmail.library.credentials import Credentials
@@ -56,7 +57,8 @@ def gateway_of(options: Options, base: str) -> Server:
     if not key:
         raise AuthenticationError(
             f"There is no key for the gateway: set {API_KEY} in the environment, or give api_key. "
-            "Keys of providers are never sent to a gateway."
+            "Keys of providers are never sent to a gateway.",
+            status_code=HTTPStatus.UNAUTHORIZED,
         )
     return _server(options, base, Credentials(key, options.headers), GATEWAY)
 

@@ -19,7 +19,7 @@ from nightmail.library.failures import bad_request
 FileTypes = str | os.PathLike[str] | bytes | IO[bytes] | tuple[Any, ...]
 """A path, the content itself, an open file, or OpenAI's `(filename, content)`."""
 
-_FILENAME = "upload"
+_FILENAME = "upload.jsonl"  # OpenAI takes no other for a batch
 _REQUESTS = "requests.jsonl"
 
 

@@ -22,7 +22,7 @@ _PATHS = {CHAT: "/v2/chat", EMBEDDINGS: "/v2/embed"}
 _SUPPORTED = {CHAT: parameters.SUPPORTED, EMBEDDINGS: embeddings.SUPPORTED}
 # Statuses of Cohere's own, as what they mean elsewhere, with a code: a text that Cohere blocks, and
 # a call that was ended before its answer (https://docs.cohere.com/reference/chat, errors).
-_OWN_STATUSES = {498: (400, "content_filter"), 499: (503, None)}
+_OWN_STATUSES = {498: ("content_filter", 400), 499: (None, 503)}
 
 
 class CohereProvider:
@@ -68,7 +68,7 @@ class CohereProvider:
         return {**converted, "nightmail": details}
 
     def reader(self, body: Mapping[str, Any]) -> CohereReader:
-        options = body.get("stream_options")
+        options = with_defaults(body, self._deployment).get("stream_options")
         return CohereReader(
             self._deployment.name,
             created=int(time()),
@@ -78,7 +78,7 @@ class CohereProvider:
         )
 
     def _own_error(self, answer: HttpAnswer) -> ProviderError:
-        means, code = _OWN_STATUSES[answer.status]
+        code, means = _OWN_STATUSES[answer.status]
         message, param, _ = openai_details(answer.content)
         return provider_error(
             (message, param, code),
