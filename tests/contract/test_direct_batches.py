@@ -106,13 +106,19 @@ def test_embeddings_come_from_a_provider_that_has_no_batches(
     assert vectors == [pytest.approx(each.embedding) for each in made.data]
 
 
-@pytest.mark.parametrize("model", [ANTHROPIC, COHERE])
 @pytest.mark.parametrize(
-    ("url", "body"),
+    ("model", "url", "body"),
     [
-        ("/v1/completions", {"prompt": "Hi"}),
-        ("/v1/responses", {"input": "Hi"}),
-        ("/v1/moderations", {"input": "Hi"}),
+        *(
+            (model, url, body)
+            for model in (ANTHROPIC, COHERE)
+            for url, body in (
+                ("/v1/completions", {"prompt": "Hi"}),
+                ("/v1/responses", {"input": "Hi"}),
+                ("/v1/moderations", {"input": "Hi"}),
+            )
+        ),
+        (ANTHROPIC, EMBEDDINGS, {"input": "Hi"}),
     ],
 )
 def test_an_endpoint_that_a_provider_has_not_is_an_error_of_every_line(

@@ -137,3 +137,26 @@ def test_a_provider_without_a_batch_api_answers_a_batch(desk: Desk, model: str) 
     assert journey.end.status == "completed"
     assert [line["response"]["body"]["model"] for line in journey.output] == [model] * 5
     assert all(line["nightmail"]["lane"] == "direct" for line in journey.output)
+
+
+def test_embeddings_of_a_provider_without_a_batch_api(desk: Desk) -> None:
+    url, model = "/v1/embeddings", "embed-v4.0"
+    requests = [
+        {
+            "custom_id": f"{desk.tenant.owner} e-{number}",
+            "method": "POST",
+            "url": url,
+            "body": {"model": model, "input": [f"{desk.tenant.owner} {number}", "and another"]},
+        }
+        for number in range(5)
+    ]
+
+    journey = desk.finish(requests, desk.start(requests, endpoint=url))
+
+    assert journey.end.status == "completed"
+    assert journey.errors == []
+    for asked, line in zip(requests, journey.output, strict=True):
+        assert line["custom_id"] == asked["custom_id"]
+        vectors = [each["embedding"] for each in line["response"]["body"]["data"]]
+        assert [len(vector) > 1 for vector in vectors] == [True, True]
+        assert line["nightmail"]["lane"] == "direct"

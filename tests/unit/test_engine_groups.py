@@ -19,7 +19,7 @@ from nightmail.errors import (
 from nightmail.providers.direct import DirectProvider
 
 from tests.unit.engine_calls import QUOTA, answering, at_most, call_of, failure
-from tests.unit.loopback import PlainProvider, Upstream, Visit, deployment, plain, upstream
+from tests.unit.loopback import GOOD, PlainProvider, Upstream, Visit, deployment, plain, upstream
 from tests.unit.virtual_time import in_virtual_time
 
 
@@ -135,9 +135,12 @@ async def test_a_deployment_that_refuses_for_good_lets_the_next_one_try_and_is_a
 
 @in_virtual_time
 async def test_a_deployment_that_answers_well_again_is_not_asked_last_any_more() -> None:
+    async def good_then_garbled(visit: Visit) -> None:
+        await visit.answer(GOOD if len(b.visits) == 1 else b"<html>")
+
     async with (
         upstream(answering(401)) as a,
-        upstream(answering(200, 401)) as b,
+        upstream(good_then_garbled) as b,
         Engine(plain) as engine,
     ):
         assert await asked(engine, a, b) == (1, 1)

@@ -127,7 +127,7 @@ def connection_errors(server: str) -> Iterator[None]:
 
 
 def _sendable(content: Any) -> Any:
-    """aiohttp wants large bytes as a file, and sends them in pieces."""
+    """Large bytes as a file, which aiohttp wants, and sends in pieces."""
     return BytesIO(content) if isinstance(content, bytes) else content
 
 
