@@ -98,6 +98,7 @@ class Stream:
         else:
             await asyncio.sleep(0)  # lets others have their turn, and a departure be seen
         if self._exchange.is_gone:
+            self._exchange.note_departure()
             return False
         is_last = place == len(self._events) - 1
         body = {"type": "http.response.body", "body": event.content, "more_body": not is_last}

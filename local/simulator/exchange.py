@@ -95,7 +95,7 @@ class Exchange:
             message = {**message, "headers": [*message["headers"], *self._own_headers()]}
         self._is_answered = not starts and not message.get("more_body")
         if self.is_gone:
-            self._note_departure()
+            self.note_departure()
         await self._send(message)
         if starts:
             self._log.note("began", self.call)
@@ -151,6 +151,11 @@ class Exchange:
     def note_token(self) -> None:
         self._log.note("token", self.call)
 
+    def note_departure(self) -> None:
+        if not self.call.disconnected:
+            self.call.disconnected = True
+            self._log.note("disconnected", self.call)
+
     async def _until_gone(self) -> None:
         while (await self._receive_more())["type"] != "http.disconnect":
             pass
@@ -164,15 +169,10 @@ class Exchange:
     async def _receive_more(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self._is_answered:
-            self._note_departure()
+            self.note_departure()
         self.call.bytes += len(message.get("body", b""))
         self._body_is_over = not message.get("more_body", False)
         return message
-
-    def _note_departure(self) -> None:
-        if not self.call.disconnected:
-            self.call.disconnected = True
-            self._log.note("disconnected", self.call)
 
     @property
     def _connection(self) -> asyncio.Transport | None:

@@ -373,8 +373,9 @@ def test_closing_a_stream_closes_the_providers_connection(provider_keys: Simulat
 
     with completion("gpt-4o", HI, stream=True) as stream:
         next(stream)
+        provider_keys.until_calls("held")
 
-    provider_keys.until_calls("disconnected", 1)
+    provider_keys.until_calls("disconnected")
 
 
 def test_letting_go_of_a_stream_closes_the_providers_connection(
@@ -383,9 +384,10 @@ def test_letting_go_of_a_stream_closes_the_providers_connection(
     provider_keys.behave({"kind": "hold", "when": "last_token"})
 
     for _ in completion("gpt-4o", HI, stream=True):
+        provider_keys.until_calls("held")
         break
 
-    provider_keys.until_calls("disconnected", 1)
+    provider_keys.until_calls("disconnected")
 
 
 def test_a_stream_that_breaks_raises_where_it_broke(provider_keys: SimulatorClient) -> None:

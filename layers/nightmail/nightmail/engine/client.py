@@ -25,7 +25,7 @@ _HEADERS = {
 }
 _LARGE_BYTES = 2**20  # aiohttp wants more than this as a file, and sends it in pieces
 _EXACT = 1e9  # seconds: below this aiohttp rounds no time-out up
-_FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)
+_FAILURES = (aiohttp.ClientError, TimeoutError)
 
 
 class Client:
@@ -90,7 +90,7 @@ class Exchange:
                 timeout=self._timeout,
                 allow_redirects=False,
             )
-        except _FAILURES as error:
+        except (*_FAILURES, ValueError) as error:  # ValueError: what cannot be written as HTTP
             raise provider_error(error, self._provider) from error
         self.status = self._response.status
         self.headers = self._response.headers

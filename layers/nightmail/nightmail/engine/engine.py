@@ -94,7 +94,8 @@ class Engine:
     ) -> AsyncGenerator[tuple[int, Reply | GatewayError]]:
         """What became of each of `calls`, as they finish, with its place among them from 0.
 
-        `calls` is read as far as calls are in flight. `aclose()` cancels those and waits for them.
+        `calls` is read as far as calls are in flight: one that waits for its deployment holds a place.
+        `aclose()` cancels those and waits for them.
         """
         return fan_out(calls, self.outcome, concurrency or self._concurrency)
 

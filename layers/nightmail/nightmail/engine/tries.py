@@ -13,9 +13,8 @@ from nightmail.errors import ConfigError, GatewayError, ProviderError, ProviderR
 DEFAULT_RETRIES = 2
 PATIENCE_SECONDS = 60.0  # providers' limits are per minute
 MOST_THROTTLES = 20
-_CALLERS_FAULT = frozenset(
-    {400, 413, 422}
-)  # whoever is asked; other refusals are a deployment's own
+# Whoever is asked; other refusals are a deployment's own.
+_CALLERS_FAULT = frozenset({400, 413, 422})
 
 
 class Tries:
@@ -30,12 +29,12 @@ class Tries:
     A deployment that refuses for good leaves the call to the others, and costs no retry.
     """
 
-    __slots__ = ("_call", "_failed", "_lanes", "_retries", "_throttles", "deadline", "sent")
+    __slots__ = ("_call", "_deadline", "_failed", "_lanes", "_retries", "_throttles", "sent")
 
     def __init__(self, call: Call, lanes: Sequence[Lane], deadline: float) -> None:
-        self.deadline = deadline  # in the event loop's time
         self.sent = 0  # requests
         self._call = call
+        self._deadline = deadline  # in the event loop's time
         self._lanes = lanes
         self._failed: list[Lane] = []
         self._retries = 0
@@ -57,7 +56,7 @@ class Tries:
             raise error
         self._failed.append(lane)
         seconds = self._wait_seconds(error)
-        if self._now() + seconds >= self.deadline:
+        if self._now() + seconds >= self._deadline:
             raise error
         if seconds:
             await asyncio.sleep(seconds)
@@ -71,7 +70,7 @@ class Tries:
     def _heals(self, error: ProviderError) -> bool:
         """Whether waiting helps, and no longer than anybody may wait."""
         seconds = error.retry_after_seconds or 0.0
-        in_time = self._now() + seconds < self.deadline
+        in_time = self._now() + seconds < self._deadline
         return error.retryable and in_time and seconds <= LONGEST_WAIT_SECONDS
 
     def _leave_to_others(self, lane: Lane, error: GatewayError) -> None:

@@ -14,6 +14,7 @@ from nightmail.providers.direct import HttpRequest
 from nightmail.usage import usage_of
 
 _BYTES_PER_TOKEN = 4
+_REFUSED = 400
 _WANTED_TOKENS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -51,7 +52,7 @@ class Turn:
             self._lane.answered_well()
         elif isinstance(error, ProviderError):
             self._lane.failed(error)
-            if error.upstream_status is not None:  # it refused, and spent nothing
+            if (error.upstream_status or 0) >= _REFUSED:  # and spent nothing
                 self._more = -self._tokens
         self._lane.busy -= 1
         self._lane.pace.leave(self._more)

@@ -1,0 +1,38 @@
+"""The benches run, with few rounds and without the peers: their figures are nobody's business here."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import client, handler, many, race
+
+
+@pytest.fixture(autouse=True)
+def _no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "has_peers", lambda: False)
+
+
+def test_many_prompts_are_measured_and_what_is_missing_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    many.main(["--prompts", "20", "--few", "5", "--rounds", "1", "--milliseconds", "0"])
+
+    shown = capsys.readouterr().out
+    assert "| nightmail.batch_completion |" in shown
+    assert "| a loop over httpx " in shown
+    assert "make bench-setup" in shown
+    assert "litellm.batch_completion" not in shown
+
+
+def test_every_loser_of_a_race_is_seen_to_be_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    race.main(["--rounds", "1"])
+
+    shown = capsys.readouterr().out
+    (row,) = (line for line in shown.splitlines() if "batch_completion_models" in line)
+    assert "4 of 4" in row
+
+
+def test_a_call_in_the_function_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    handler.main(["--calls", "2", "--rounds", "1"])
+
+    assert "| the function of /chat/completions " in capsys.readouterr().out
