@@ -7,6 +7,7 @@ WORKERS ?= 3
 PORT_OPTION = $(if $(filter command environment,$(origin PORT)),--port $(PORT))
 BIN = .venv/bin
 SAM = .venv-sam/bin/sam
+DEV_OVERRIDE = --override requirements/overrides.txt
 
 .PHONY: demo test unit local stop check format build bench bench-setup mutate lock clean
 
@@ -55,7 +56,7 @@ lock: .venv/ready ## choose new versions
 	@for name in layers/nightmail/requirements requirements/runtime requirements/sam requirements/bench requirements/dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade \
 			--no-emit-index-url --no-emit-find-links \
-			$$(test $$name = requirements/dev && echo --constraint layers/nightmail/requirements.txt) \
+			$$(test $$name = requirements/dev && echo --constraint layers/nightmail/requirements.txt $(DEV_OVERRIDE)) \
 			$$name.in --output-file $$name.txt; \
 	done
 
@@ -66,7 +67,7 @@ clean: stop
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightmail needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements/dev.txt)"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(DEV_OVERRIDE) --requirement requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.config.__main__ import main
-from nightmail.config.entry import deployment_of
 from nightmail.config.gateway import GatewayConfig, parse_config, referenced_names
-from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound
 from nightmail.providers.registry import has_direct_lane
 
@@ -224,28 +222,6 @@ def test_fallbacks_are_told_in_order(name: str, fallbacks: list[str]) -> None:
 
 def test_without_fallbacks_there_are_none() -> None:
     assert config_of("model: openai/a").fallbacks("m") == []
-
-
-def test_a_model_without_a_config_is_known_by_its_name() -> None:
-    deployment = deployment_of("claude-2", timeout_seconds=5)
-    assert deployment == Deployment(
-        name="claude-2",
-        provider="anthropic",
-        model="claude-2",
-        api_key="os.environ/ANTHROPIC_API_KEY",
-        timeout_seconds=5,
-    )
-    assert deployment_of("nobody-knows") is None
-
-
-def test_a_model_without_a_config_may_be_anywhere() -> None:
-    deployment = deployment_of("org/x", "hosted_vllm", api_base="http://localhost/v1", name="mine")
-    assert deployment == Deployment(
-        name="mine", provider="hosted_vllm", model="org/x", api_base="http://localhost/v1"
-    )
-    elsewhere = deployment_of("openai/x", api_base="http://localhost/v1")
-    assert elsewhere
-    assert elsewhere.api_key is None
 
 
 def test_a_written_key_is_spoken_of_by_a_digest_and_warned_about() -> None:

@@ -20,6 +20,7 @@ from nightmail.errors import (
     ProviderUnavailable,
 )
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.registry import open_direct
 
 from tests.unit.engine_calls import call_of, gaps
 from tests.unit.loopback import GOOD, Visit, deployment, plain, upstream
@@ -195,6 +196,24 @@ async def test_an_error_in_mid_stream_is_raised_there_and_slows_the_deployment_d
             await anext(chunks)
         assert await received(engine, call) == (WORDS, None)
     assert gaps(server)[0] >= 0.375
+
+
+@in_virtual_time
+async def test_an_error_that_comes_with_a_chunk_is_raised_though_the_connection_stays_open() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'
+        await visit.piece(chunk + b'data: {"error": {"message": "It broke."}}\n\n')
+        await visit.gone()
+
+    async with (
+        upstream(script) as server,
+        Engine(lambda entry: open_direct(entry, None)) as engine,
+    ):
+        entry = deployment(server.url, provider="openai")
+        chunks, error = await received(engine, call_of(entry))
+    assert isinstance(error, ProviderUnavailable)
+    assert (len(chunks), "It broke." in error.message) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,14 @@ def test_nobody_won_and_all_the_reasons_are_told(provider_keys: SimulatorClient)
 def test_a_race_of_deployments_keeps_their_keys_apart(provider_keys: SimulatorClient) -> None:
     """One without a key is asked without one, and the caller's dictionaries stay as they are."""
     base = provider_keys.base_url
-    deployments = [
-        {"model": "openai/gpt-4o", "api_key": "sk-key-of-the-first", "api_base": base},
+    deployments: list[dict[str, Any]] = [
+        {
+            "model": "openai/gpt-4o",
+            "api_key": "sk-key-of-the-first",
+            "api_base": base,
+            "timeout": 9.5,
+            "weight": 2,
+        },
         {"model": "openai/gpt-4o", "api_base": base},
         {"model": "openai/gpt-5-mini", "api_key": "sk-key-of-the-third", "api_base": base},
     ]
@@ -177,6 +183,28 @@ def test_a_list_of_models_races_those_of_the_name(provider_keys: SimulatorClient
     assert [call["model"] for call in provider_keys.calls(path="/chat/completions")] == ["gpt-4o"]
     with pytest.raises(nightmail.NotFoundError, match="nobody"):
         completion(model="nobody", messages=HI, model_list=model_list)
+
+
+def test_deployments_are_refused_where_they_would_be_ignored(
+    provider_keys: SimulatorClient,
+) -> None:
+    deployments = [{"model": "openai/gpt-4o", "api_key": "sk-key"}]
+
+    with pytest.raises(nightmail.BadRequestError, match="deployments"):
+        batch_completion("gpt-4o", [HI], deployments=deployments)
+    with pytest.raises(nightmail.BadRequestError) as caught:
+        batch_completion_models(deployments=[{**deployments[0], "rpm": "many"}], messages=HI)
+    assert "rpm" in (caught.value.models or [])[0]["message"]
+    with pytest.raises(nightmail.BadRequestError, match=r"deployments\[1\]"):
+        batch_completion_models(deployments=[*deployments, {"api_key": "k"}], messages=HI)
+
+
+@pytest.mark.parametrize("given", [{"timeout": "soon"}, {"headers": {"x-number": 1}}])
+def test_options_of_another_type_are_refused_by_name(
+    provider_keys: SimulatorClient, given: dict[str, Any]
+) -> None:
+    with pytest.raises(nightmail.BadRequestError, match=next(iter(given))):
+        completion("gpt-4o", HI, **given)
 
 
 def test_a_key_is_not_given_to_models_of_several_providers(

@@ -134,3 +134,14 @@ def test_the_librarys_own_thread_cannot_wait_for_itself() -> None:
 
     with pytest.raises(RuntimeError, match="own thread"):
         process().loop.run(call_within())
+
+
+def test_functions_have_their_own_names() -> None:
+    functions = [name for name in nightmail.__all__ if name[0].islower()]
+    same = {"batch_completion_list": "list_batches", "abatch_completion_list": "alist_batches"}
+    same["abatch_completion_results"] = "batch_completion_results"
+
+    assert [getattr(nightmail, name).__name__ for name in functions] == [
+        same.get(name, name) for name in functions
+    ]
+    assert "vectors" in (nightmail.embedding.__doc__ or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nightmail.config.document import ConfigDocument, LitellmParams, ModelEntry
 from nightmail.config.model_names import fill_stars
@@ -43,20 +43,6 @@ def to_deployment(
         drop_params=_first(params.drop_params, document.litellm_settings.drop_params) or False,
         defaults=params.request_parameters,
     )
-
-
-def deployment_of(model: str, provider: str | None = None, **fields: Any) -> Deployment | None:
-    """Who answers to `model` where there is no config: the provider that its name tells, or `provider`.
-
-    `fields` are a Deployment's. Without an `api_key` and an `api_base` the key is a reference to the
-    provider's own name in the environment. None where no provider is known.
-    """
-    split = split_model(model, provider)
-    if split is None:
-        return None
-    known, own = split
-    key = fields.pop("api_key", None) or _own_key(known, fields.get("api_base"))
-    return Deployment(**{"name": model, **fields}, provider=known, model=own, api_key=key)
 
 
 def base_of(params: LitellmParams) -> str | None:

@@ -149,6 +149,7 @@ class Engine:
                     for chunk in reader.feed(data):
                         turn.used(chunk)
                         yield chunk
+                    reader.feed(b"")  # an error behind them, though no more may ever come
                 reader.close()
 
     def _send(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
-from nightmail.config.entry import deployment_of
+from pydantic import ValidationError
+
 from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, InvalidRequest, NotFound
 from nightmail.library.credentials import Credentials, KeyRing
-from nightmail.library.options import BASE_URL, Entry, Options
+from nightmail.library.options import BASE_URL, BOOKKEEPING, Entry, Options
 from nightmail.provider_names import KEY_NAMES, split_model
 
 _LONGEST_SHOWN = 256
 # LiteLLM's names for what a deployment has under another one.
 _DEPLOYMENT_FIELDS = {
     "timeout": "timeout_seconds",
+    "request_timeout": "timeout_seconds",
     "stream_timeout": "stream_timeout_seconds",
     "num_retries": "num_retries",
     "max_retries": "num_retries",
@@ -54,10 +57,10 @@ class Access:
         if name in self._entries:
             return [self._listed(self._entries[name])]
         options = self._options
-        provider, _ = _split(name, options.custom_llm_provider if name in self._asked else None)
+        provider, model = _split(name, options.custom_llm_provider if name in self._asked else None)
         if provider != self._owner:
             options = Options()
-        return [self._deployment(name, provider, options)]
+        return [self._deployment(options, name=name, provider=provider, model=model)]
 
     def fallbacks(self, name: str) -> list[str]:  # noqa: ARG002 - what Models has
         """A process has no config; a call names its own."""
@@ -82,28 +85,42 @@ class Access:
         return providers.pop() if len(providers) == 1 else None
 
     def _listed(self, entry: Entry) -> Deployment:
-        params = dict(entry)
+        params = {name: value for name, value in entry.items() if name not in BOOKKEEPING}
         fields = {
-            field: params.pop(name) for name, field in _DEPLOYMENT_FIELDS.items() if name in params
+            field: _whole(params.pop(name))
+            for name, field in _DEPLOYMENT_FIELDS.items()
+            if name in params
         }
         options = Options(
             api_key=params.pop("api_key", None),
             api_base=params.pop("api_base", None) or params.pop("base_url", None),
             headers={**params.pop("headers", {}), **params.pop("extra_headers", {})},
         )
-        model = params.pop("model")
-        provider, _ = _split(model, params.pop("custom_llm_provider", None))
-        return self._deployment(model, provider, options, defaults=params, **fields)
-
-    def _deployment(self, name: str, provider: str, options: Options, **fields: Any) -> Deployment:
-        base = options.api_base or base_in_environment(provider)
-        credentials = Credentials(key_for(provider, options), options.headers)
-        given = {"organization": options.organization, **fields}
-        found = deployment_of(
-            name, provider, api_base=base, api_key=self._keys.keep(credentials), **given
+        name = params.pop("model")
+        provider, model = _split(name, params.pop("custom_llm_provider", None))
+        return self._deployment(
+            options, name=name, provider=provider, model=model, defaults=params, **fields
         )
-        assert found
-        return found
+
+    def _deployment(self, options: Options, *, provider: str, **fields: Any) -> Deployment:
+        credentials = Credentials(key_for(provider, options), options.headers)
+        given = {
+            "provider": provider,
+            "api_base": options.api_base or base_in_environment(provider),
+            "api_key": self._keys.keep(credentials),
+            "organization": options.organization,
+            **fields,
+        }
+        try:
+            return Deployment.model_validate(given)
+        except ValidationError as error:
+            wrong = ", ".join(str(problem["loc"][0]) for problem in error.errors())
+            raise InvalidRequest(f"A deployment has something wrong: {wrong}.") from error
+
+
+def _whole(value: Any) -> Any:
+    """A deployment's time-outs are whole seconds."""
+    return ceil(value) if isinstance(value, float) else value
 
 
 def listed(entries: Sequence[Entry], group: str | None = None) -> dict[str, Entry]:

@@ -91,7 +91,7 @@ async def batch_completion(
     return answers if isinstance(answers, Batch) else _checked(map(_answer, answers), options)
 
 
-async def all_responses(
+async def batch_completion_models_all_responses(
     models: Models = None,
     messages: Messages | None = None,
     *,
@@ -112,7 +112,7 @@ async def all_responses(
     return _checked(map(_answer, await backend.all_responses(body)), options)
 
 
-async def embed(model: str, input: Any, **given: Any) -> EmbeddingResponse:  # noqa: A002 - OpenAI's
+async def embedding(model: str, input: Any, **given: Any) -> EmbeddingResponse:  # noqa: A002 - OpenAI's
     """The vectors of a text, or of a list of texts."""
     backend, _, body = _open(given, model=model, input=input)
     return EmbeddingResponse(await backend.embed(body))

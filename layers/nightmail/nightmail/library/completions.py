@@ -123,7 +123,7 @@ async def abatch_completion_models(
 
 batch_completion = blocking(calls.batch_completion)
 abatch_completion = awaited(calls.batch_completion)
-batch_completion_models_all_responses = blocking(calls.all_responses)
-abatch_completion_models_all_responses = awaited(calls.all_responses)
-embedding = blocking(calls.embed)
-aembedding = awaited(calls.embed)
+batch_completion_models_all_responses = blocking(calls.batch_completion_models_all_responses)
+abatch_completion_models_all_responses = awaited(calls.batch_completion_models_all_responses)
+embedding = blocking(calls.embedding)
+aembedding = awaited(calls.embedding)

@@ -17,10 +17,10 @@ OnProgress = Callable[[Batch], object]
 BASE_URL = "NIGHTMAIL_BASE_URL"
 API_KEY = "NIGHTMAIL_API_KEY"
 # What LiteLLM keeps books with: it says nothing about the request.
-_BOOKKEEPING = frozenset(
+BOOKKEEPING = frozenset(
     {"cache", "caching", "deployment_id", "id", "input_cost_per_token", "litellm_call_id"}
     | {"litellm_logging_obj", "litellm_metadata", "logger_fn", "no-log", "output_cost_per_token"}
-    | {"tags", "verbose"}
+    | {"model_info", "order", "tags", "verbose", "weight"}
 )
 
 
@@ -67,7 +67,7 @@ def read_options(given: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
     extra = known.pop("extra_body", {})
     headers = {**known.pop("headers", {}), **known.pop("extra_headers", {})}
     own = {name: known.pop(name) for name in _NAMES if name in known}
-    body = {name: value for name, value in known.items() if name not in _BOOKKEEPING} | extra
+    body = {name: value for name, value in known.items() if name not in BOOKKEEPING} | extra
     seconds = body.pop("request_timeout", None)
     options = Options(**{"timeout": seconds, **own, "headers": headers})
     _check(options)

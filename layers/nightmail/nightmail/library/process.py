@@ -90,6 +90,7 @@ def blocking(
     def run(*args: Parameters.args, **options: Parameters.kwargs) -> Answer:
         return process().loop.run(work(*args, **options))
 
+    run.__name__ = run.__qualname__ = work.__name__.lstrip("_")
     return run
 
 
@@ -102,4 +103,5 @@ def awaited(
     async def run(*args: Parameters.args, **options: Parameters.kwargs) -> Answer:
         return await process().loop.wait(work(*args, **options))
 
+    run.__name__ = run.__qualname__ = f"a{work.__name__.lstrip('_')}"
     return run

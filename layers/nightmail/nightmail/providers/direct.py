@@ -39,7 +39,7 @@ class ChunkReader(Protocol):
         """The `chat.completion.chunk` objects that `data` completes, `model` being the public name.
 
         Raises a leaf of ProviderError for an error in mid-stream, ProviderGarbled for what is no
-        stream.
+        stream: at the next feed, be it of nothing, where chunks came before it.
         """
 
     def close(self) -> None:
