@@ -199,7 +199,7 @@ async def test_an_error_in_mid_stream_is_raised_there_and_slows_the_deployment_d
 
 
 @in_virtual_time
-async def test_an_error_that_comes_with_a_chunk_is_raised_though_the_connection_stays_open() -> None:
+async def test_an_error_that_comes_with_a_chunk_is_raised_although_no_more_comes() -> None:
     async def script(visit: Visit) -> None:
         await visit.begin_stream()
         chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'
