@@ -16,5 +16,5 @@ while batch.status not in {"completed", "failed", "expired", "cancelled"}:
     time.sleep(5)
     batch = client.batches.retrieve(batch.id)
 print(batch.status, batch.request_counts, batch.errors or "")
-if batch.output_file_id:
-    print(client.files.content(batch.output_file_id).text)
+for file_id in filter(None, [batch.output_file_id, batch.error_file_id]):
+    print(client.files.content(file_id).text)

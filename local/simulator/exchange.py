@@ -51,6 +51,7 @@ class Exchange:
         self._content: bytes | None = None
         self._body_is_over = False
         self._is_answered = False
+        self._is_cut = False
         self._watcher: asyncio.Task[None] | None = None
         self._started = time.monotonic()
         call.key = self.key[-4:]
@@ -142,7 +143,7 @@ class Exchange:
 
     async def drop(self) -> None:
         """Close the connection. It is there only when `server` runs the simulator."""
-        self._is_answered = True
+        self._is_answered = self._is_cut = True
         self._log.note("cut", self.call)
         assert self._connection
         self._connection.close()
@@ -152,7 +153,8 @@ class Exchange:
         self._log.note("token", self.call)
 
     def note_departure(self) -> None:
-        if not self.call.disconnected:
+        """The client has gone; it has not where we did."""
+        if not (self._is_cut or self.call.disconnected):
             self.call.disconnected = True
             self._log.note("disconnected", self.call)
 

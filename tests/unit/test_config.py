@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from nightmail.config.__main__ import main
 from nightmail.config.gateway import GatewayConfig, parse_config, referenced_names
 from nightmail.errors import InvalidConfig, NotFound
+from nightmail.provider_names import SERVED
+from nightmail.providers.openai.servers import SERVERS
 from nightmail.providers.registry import has_direct_lane
 
 ROOT = Path(__file__).parents[2]
@@ -550,3 +552,24 @@ def test_the_command_fails_without_a_file(
 ) -> None:
     assert main([str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_a_provider_that_is_not_served_is_named_in_a_warning() -> None:
+    config = parse_config(
+        "model_list: [{model_name: flash, litellm_params: {model: gemini/gemini-2.5-flash}}]"
+    )
+
+    (warning,) = config.warnings
+    assert warning.startswith("model_list[0].litellm_params.model: 'gemini' is no provider")
+    assert "anthropic, cohere" in warning
+
+
+def test_a_config_without_models_is_warned_of() -> None:
+    (warning,) = parse_config("").warnings
+
+    assert warning.startswith("model_list: it names no model")
+
+
+def test_who_is_served_has_an_adapter() -> None:
+    assert set(SERVERS) <= SERVED
+    assert all(has_direct_lane(provider) for provider in SERVED)

@@ -26,6 +26,20 @@ KEY_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Who is served here; the adapters are chosen by these names in `providers.registry`.
+SERVED = frozenset(
+    {
+        *KEY_NAMES,
+        "custom_openai",
+        "hosted_vllm",
+        "lm_studio",
+        "ollama",
+        "ollama_chat",
+        "openai_like",
+        "vllm",
+    }
+)
+
 # Names without a provider that LiteLLM's users are used to; any other has to name its provider.
 _KNOWN_MODELS = (
     (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nightmail.config.document import ConfigDocument, LitellmParams, unknown_keys
 from nightmail.config.model_names import STAR, match_pattern
 from nightmail.config.references import is_reference
-from nightmail.provider_names import split_model
+from nightmail.provider_names import SERVED, split_model
 
 # Two names of one thing.
 _SAME = (("api_base", "base_url"), ("timeout", "request_timeout"), ("num_retries", "max_retries"))
@@ -25,6 +25,9 @@ def warnings_of(document: ConfigDocument) -> Iterator[str]:
     for path in unknown_keys(document):
         yield f"{path}: nothing acts on this key; it is ignored."
     yield from _written_keys(document)
+    yield from _unserved(document)
+    if not document.model_list:
+        yield "model_list: it names no model, so every request is refused."
 
 
 def _model_problems(document: ConfigDocument) -> Iterator[str]:
@@ -40,6 +43,18 @@ def _model_problems(document: ConfigDocument) -> Iterator[str]:
                 "such as openai/gpt-4o, or add custom_llm_provider."
             )
         yield from _twins(params, path)
+
+
+def _unserved(document: ConfigDocument) -> Iterator[str]:
+    for number, entry in enumerate(document.model_list):
+        params = entry.litellm_params
+        provider, _ = split_model(params.model, params.custom_llm_provider) or ("", "")
+        if provider not in SERVED and provider.strip(STAR):
+            path = f"model_list[{number}].litellm_params.model"
+            yield (
+                f"{path}: '{provider}' is no provider of this gateway, so '{entry.model_name}' "
+                f"cannot be used. There are {', '.join(sorted(SERVED))}."
+            )
 
 
 def _twins(params: LitellmParams, path: str) -> Iterator[str]:
