@@ -140,15 +140,17 @@ def test_make_demo_sends_nothing_through_a_cloud_with_a_config_of_the_users(
     assert client.batches.list(limit=1).data == before
 
 
-def test_the_ten_lines_of_the_readme_print_results(cloud: RunningCloud, client: OpenAI) -> None:
-    (code,) = re.findall(
+def test_the_code_of_the_readme_runs(cloud: RunningCloud, client: OpenAI) -> None:
+    pieces = re.findall(
         r"^```python\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL
     )
 
-    said = python(cloud, "-c", code)
+    said = python(cloud, "-c", "\n".join([*pieces, "print(answers, fastest)"]))
 
     assert "completed=67" in said
     assert said.count('"custom_id":') == 67
+    assert '"outcome":"won"' in said
+    assert said.count("chat.completion") >= 67 + 3
 
 
 def test_without_a_terminal_the_progress_is_told_in_lines_and_each_once() -> None:
@@ -194,3 +196,12 @@ def test_the_example_of_the_s3_door_finds_its_answers(cloud: RunningCloud, clien
     place, status = said.split("\n", 1)
     assert place.endswith(".status.json")
     assert json.loads(status)["request_counts"] == {"total": 67, "completed": 67, "failed": 0}
+
+
+def test_the_example_of_many_prompts_prints_its_answers_twice(
+    cloud: RunningCloud, client: OpenAI
+) -> None:
+    said = example(cloud, "many_prompts.py").strip().splitlines()
+
+    assert len(said) == 3 + 1 + 3
+    assert said[3].startswith("completed ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
 from nightmail.engine.engine import Engine
+from nightmail.engine.lane import Lane
 from nightmail.errors import GatewayError
 
 from tests.unit.loopback import CHAT, GOOD, Script, Upstream, Visit
@@ -51,6 +53,11 @@ def at_most(width: int, seconds: float, **headers: str) -> tuple[Script, list[fl
 def call_of(*deployments: Deployment, prompt: str = "Hello", **settings: Any) -> Call:
     messages = [{"role": "user", "content": prompt}]
     return Call(deployments, CHAT, {"messages": messages}, **settings)
+
+
+def first(lanes: Sequence[Lane]) -> Lane:
+    """Chooses as the call wrote them, that a test may know who is asked."""
+    return lanes[0]
 
 
 def gaps(server: Upstream) -> list[float]:

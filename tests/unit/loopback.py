@@ -174,13 +174,13 @@ class _PlainReader:
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._events = EventSplitter(provider)
-        self._done = False
+        self.is_over = False
 
     def feed(self, data: bytes) -> list[JsonObject]:
         chunks: list[JsonObject] = []
         for event in self._events.feed(data):
             if event.data == b"[DONE]":
-                self._done = True
+                self.is_over = True
             elif event.data.startswith(b"!"):
                 status = int(event.data[1:])
                 raise_for_answer(HttpAnswer(status, {}, b""), self._provider, None)
@@ -188,9 +188,10 @@ class _PlainReader:
                 chunks.append(json.loads(event.data))
         return chunks
 
-    def close(self) -> None:
-        if not self._done:
+    def close(self) -> list[JsonObject]:
+        if not self.is_over:
             raise garbled(self._provider, "with half a stream")
+        return []
 
 
 def plain(deployment: Deployment) -> DirectProvider:

@@ -245,6 +245,11 @@ def test_what_was_fetched_before_an_error_is_kept() -> None:
     assert figures(world) == (2, 0, 4)
 
 
+def test_a_provider_that_wants_an_hour_is_looked_at_within_a_quarter_of_it() -> None:
+    unreachable = ProviderUnavailable("Away.", provider="p", retry_after_seconds=3600)
+    assert collect(ended(Provider([], unreachable), 1)) == ("collect", 900)
+
+
 def test_an_error_that_does_not_heal_is_told_to_the_lines_without_an_outcome() -> None:
     world = ended(Provider([answered(1)], ProviderNotFound("No such file.", provider="p")), 2)
     assert [collect(world)[0] for _ in range(7)] == ["collect"] * 6 + ["done"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
 from nightmail.engine.engine import Engine
+from nightmail.engine.lane import Lane
 from nightmail.errors import (
     CredentialMissing,
     GatewayError,
@@ -18,7 +20,7 @@ from nightmail.errors import (
 )
 from nightmail.providers.direct import DirectProvider
 
-from tests.unit.engine_calls import QUOTA, answering, at_most, call_of, failure
+from tests.unit.engine_calls import QUOTA, answering, at_most, call_of, failure, first
 from tests.unit.loopback import GOOD, PlainProvider, Upstream, Visit, deployment, plain, upstream
 from tests.unit.virtual_time import in_virtual_time
 
@@ -35,14 +37,14 @@ async def asked(engine: Engine, a: Upstream, b: Upstream, **settings: Any) -> tu
 
 
 @in_virtual_time
-async def test_the_least_busy_deployment_is_asked_and_on_a_tie_the_first() -> None:
+async def test_the_least_busy_deployment_is_asked_and_on_a_tie_the_chosen_one() -> None:
     release = asyncio.Event()
 
     async def script(visit: Visit) -> None:
         await release.wait()
         await visit.answer()
 
-    async with upstream(script) as a, upstream(script) as b, Engine(plain) as engine:
+    async with upstream(script) as a, upstream(script) as b, Engine(plain, choose=first) as engine:
         tasks = []
         for together in ((1, 0), (1, 1), (2, 1), (2, 2)):
             tasks.append(asyncio.create_task(engine.call(both(a, b))))
@@ -54,9 +56,40 @@ async def test_the_least_busy_deployment_is_asked_and_on_a_tie_the_first() -> No
 
 @in_virtual_time
 async def test_a_deployment_whose_calls_have_ended_is_not_busy() -> None:
-    async with upstream(answering()) as a, upstream(answering()) as b, Engine(plain) as engine:
+    async with (
+        upstream(answering()) as a,
+        upstream(answering()) as b,
+        Engine(plain, choose=first) as engine,
+    ):
         for _ in range(3):
             assert await asked(engine, a, b) == (1, 0)
+
+
+@in_virtual_time
+async def test_only_those_are_chosen_from_that_are_equally_good() -> None:
+    asked_among: list[list[str]] = []
+
+    def last(lanes: Sequence[Lane]) -> Lane:
+        asked_among.append([lane.deployment.model for lane in lanes])
+        return lanes[-1]
+
+    async with upstream(answering(500)) as server, Engine(plain, choose=last) as engine:
+        group = [deployment(server.url, model=model) for model in ("a", "b", "c")]
+        reply = await engine.call(call_of(*group))
+    assert reply.deployment.model == "b"
+    assert asked_among == [["a", "b", "c"], ["a", "b"]]
+
+
+@in_virtual_time
+async def test_single_calls_do_not_all_ask_the_first_deployment() -> None:
+    async with upstream(answering()) as a, upstream(answering()) as b:
+        for _ in range(64):
+            async with Engine(plain) as engine:
+                await engine.call(both(a, b))
+            if a.visits and b.visits:
+                break
+    assert a.visits
+    assert b.visits
 
 
 @in_virtual_time
@@ -74,7 +107,7 @@ async def test_a_retry_goes_to_the_next_deployment_at_once(status: int) -> None:
     async with (
         upstream(answering(status)) as a,
         upstream(answering()) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b) == (1, 1)
         assert asyncio.get_running_loop().time() == 0
@@ -85,7 +118,7 @@ async def test_where_all_deployments_failed_the_retry_waits() -> None:
     async with (
         upstream(answering(500)) as a,
         upstream(answering(500)) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b) == (2, 1)
         assert asyncio.get_running_loop().time() >= 0.375
@@ -96,7 +129,7 @@ async def test_a_deployment_that_is_slowed_down_is_passed_over_for_its_time() ->
     async with (
         upstream(answering((429, {"Retry_After": "30"}))) as a,
         upstream(answering()) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b) == (1, 1)
         assert await asked(engine, a, b) == (0, 1)
@@ -110,7 +143,7 @@ async def test_a_deployment_that_wants_an_hour_leaves_its_calls_to_the_next() ->
     async with (
         upstream(answering((429, {"Retry_After": "3600"}))) as a,
         upstream(answering(500)) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b) == (1, 2)
         assert asyncio.get_running_loop().time() < 1
@@ -124,7 +157,7 @@ async def test_a_deployment_that_refuses_for_good_lets_the_next_one_try_and_is_a
     async with (
         upstream(answering(status)) as a,
         upstream(answering(200, 200, 500, 500)) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b, num_retries=0) == (1, 1)
         assert await asked(engine, a, b, num_retries=0) == (0, 1)
@@ -141,7 +174,7 @@ async def test_a_deployment_that_answers_well_again_is_not_asked_last_any_more()
     async with (
         upstream(answering(401)) as a,
         upstream(good_then_garbled) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b) == (1, 1)
         assert await asked(engine, a, b) == (1, 1)
@@ -153,7 +186,7 @@ async def test_a_deployment_without_money_lets_the_next_one_try() -> None:
     async with (
         upstream(answering(429, body=QUOTA)) as a,
         upstream(answering()) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         assert await asked(engine, a, b) == (1, 1)
 
@@ -164,7 +197,7 @@ async def test_a_request_that_is_wrong_is_not_taken_to_another_deployment(status
     async with (
         upstream(answering(status)) as a,
         upstream(answering()) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         await failure(engine, both(a, b))
     assert (len(a.visits), len(b.visits)) == (1, 0)
@@ -175,7 +208,7 @@ async def test_where_all_deployments_refuse_the_last_refusal_is_raised() -> None
     async with (
         upstream(answering(401)) as a,
         upstream(answering(404)) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         error = await failure(engine, both(a, b))
     assert isinstance(error, ProviderRejected)
@@ -194,7 +227,7 @@ async def test_a_deployment_that_cannot_be_asked_lets_the_next_one_try(error: Ga
             raise error
         return PlainProvider(entry) if entry.model == "m-1" else Unable(entry)
 
-    async with upstream(answering()) as server, Engine(direct_of) as engine:
+    async with upstream(answering()) as server, Engine(direct_of, choose=first) as engine:
         unable, able = deployment(server.url, model="keyless"), deployment(server.url)
         reply = await engine.call(call_of(unable, able))
         assert (reply.deployment, reply.tries) == (able, 1)

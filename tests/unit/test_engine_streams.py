@@ -22,7 +22,7 @@ from nightmail.errors import (
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.registry import open_direct
 
-from tests.unit.engine_calls import call_of, gaps
+from tests.unit.engine_calls import call_of, first, gaps
 from tests.unit.loopback import GOOD, Visit, deployment, plain, upstream
 from tests.unit.virtual_time import in_virtual_time
 
@@ -110,7 +110,7 @@ async def test_another_deployment_streams_where_the_first_refuses() -> None:
     async with (
         upstream(lambda visit: visit.answer({}, 403)) as a,
         upstream(tell) as b,
-        Engine(plain) as engine,
+        Engine(plain, choose=first) as engine,
     ):
         call = call_of(deployment(a.url), deployment(b.url))
         assert await received(engine, call) == (WORDS, None)
@@ -160,6 +160,39 @@ async def test_a_stream_that_is_lost_after_its_first_chunk_breaks_there(
         with pytest.raises(kind):
             await anext(chunks)
     assert len(server.visits) == 1
+
+
+@in_virtual_time
+async def test_a_whole_stream_is_at_its_end_though_the_connection_stays_open() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        await visit.event(WORDS[0])
+        await visit.piece(b"data: [DONE]\n\n")
+        await visit.gone()
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        assert await received(engine, call_of(deployment(server.url))) == (WORDS[:1], None)
+        assert asyncio.get_running_loop().time() == 0
+        await server.closed()
+
+
+@in_virtual_time
+async def test_the_connections_end_brings_the_usage_where_the_server_never_says_done() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        await visit.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        await visit.event({"choices": [], **GOOD})
+        await visit.send(b"0\r\n\r\n")
+
+    async with (
+        upstream(script) as server,
+        Engine(lambda entry: open_direct(entry, None)) as engine,
+    ):
+        call = call_of(deployment(server.url, provider="openai"))
+        call.body["stream_options"] = {"include_usage": True}
+        (_, last), error = await received(engine, call)
+    assert error is None
+    assert last["usage"]["completion_tokens"] == 4
 
 
 @in_virtual_time

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.batch import BatchError
 from nightmail.lines import MAX_LINE_BYTES, Line, cut_lines, read_line
+from nightmail.parameters import DESTINATIONS
 
 from tests.unit.machine import Json
 from tests.unit.world import CHAT, as_jsonl, request
@@ -191,6 +192,27 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
 )
 def test_what_openai_refuses_is_refused_in_its_words(line: Json, expected: tuple[str, str]) -> None:
     assert error(line) == expected
+
+
+@pytest.mark.parametrize("name", sorted(DESTINATIONS))
+def test_nobody_chooses_in_a_line_where_keys_go(name: str) -> None:
+    found = read(body(**{name: "sk-mine"}))
+    assert isinstance(found, BatchError)
+    assert (found.code, found.param) == ("unsupported_parameter", f"body.{name}")
+    assert "config" in found.message
+    assert "sk-mine" not in found.message
+    assert isinstance(read(body(**{name: None})), Line)
+
+
+@pytest.mark.parametrize(
+    ("drops", "is_kept"), [(True, True), (None, True), ("yes", False), (1, False)]
+)
+def test_drop_params_is_a_boolean(drops: object, is_kept: bool) -> None:
+    line = body(drop_params=drops)
+    if is_kept:
+        assert isinstance(read(line), Line)
+    else:
+        assert error(line) == ("invalid_type", "body.drop_params")
 
 
 def test_messages_are_asked_of_chats_only() -> None:

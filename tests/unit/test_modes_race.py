@@ -168,6 +168,7 @@ async def test_all_failures_are_one_error_that_tells_each() -> None:
         ([unavailable(), unavailable()], 502, "server_error"),
         ([rejected(400), rejected(400)], 400, "invalid_request_error"),
         ([rejected(413), rejected(413)], 413, "invalid_request_error"),
+        ([throttled(), throttled()], 429, "rate_limit_exceeded"),
         ([unavailable(), throttled()], 429, "server_error"),
         ([rejected(400), unavailable()], 502, "server_error"),
         ([unavailable(), ProviderTimedOut("", provider="p")], 502, "server_error"),

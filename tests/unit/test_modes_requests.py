@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from nightmail.errors import InvalidRequest
 from nightmail.modes.asked import Grid, ModelRequest, OnePrompt, Terms
 from nightmail.modes.requests import parse_chat, parse_embeddings, parse_many, parse_models
+from nightmail.parameters import DESTINATIONS
 
 HI = [{"role": "user", "content": "Hi"}]
 HO = [{"role": "user", "content": "Ho"}]
-REFUSED = ["api_base", "api_key", "base_url", "api_version", "organization", "extra_headers"]
 
 
 def fastest(body: Any) -> Any:
@@ -135,6 +135,7 @@ def test_the_callers_body_stays_as_it_was() -> None:
         ([HI, {"messages": HO, "stream": True}], "messages[1].stream", "whole request"),
         ([HI, {"messages": HO, "timeout": 3}], "messages[1].timeout", "whole request"),
         ([HI, {"messages": HO, "api_key": "sk"}], "messages[1].api_key", "config"),
+        ([HI, {"messages": HO, "drop_params": 1}], "messages[1].drop_params", "a boolean"),
     ],
 )
 def test_a_wrong_prompt_is_named(messages: Any, param: str, says: str) -> None:
@@ -363,7 +364,7 @@ def test_nothing_to_embed_is_refused(nothing: Any) -> None:
 # What holds everywhere
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", sorted(DESTINATIONS))
 @pytest.mark.parametrize(("parse", "body"), EVERYWHERE)
 def test_nobody_chooses_where_keys_go(parse: Parse, body: dict[str, Any], name: str) -> None:
     error = refusal(parse, {**body, name: "https://example.com"})
@@ -389,12 +390,19 @@ def test_nobody_chooses_where_keys_go(parse: Parse, body: dict[str, Any], name: 
         ({"fallbacks": [3]}, "fallbacks[0]"),
         ({"nightmail": {"no_such": 1}}, "nightmail.no_such"),
         ({"nightmail": 3}, "nightmail"),
+        ({"drop_params": "yes"}, "drop_params"),
+        ({"drop_params": 1}, "drop_params"),
     ],
 )
 def test_a_wrong_value_of_ours_is_named(
     parse: Parse, body: dict[str, Any], changes: dict[str, Any], param: str
 ) -> None:
     assert refusal(parse, {**body, **changes}).param == param
+
+
+@pytest.mark.parametrize("drops", [True, False, None])
+def test_drop_params_stays_for_the_adapters(drops: bool | None) -> None:
+    assert chat({**CHAT, "drop_params": drops}).body["drop_params"] is drops
 
 
 @pytest.mark.parametrize("fallbacks", [[{"m": "b"}], [{"m": [3]}], [{"m": None}]])

@@ -17,7 +17,7 @@ from nightmail.errors import (
     ProviderRejected,
     ProviderTimedOut,
 )
-from nightmail.modes.asked import ModelRequest, Terms
+from nightmail.modes.asked import EMBEDDINGS, ModelRequest, Terms
 from nightmail.modes.events import open_stream
 from nightmail.modes.runner import Runner
 
@@ -153,6 +153,18 @@ async def test_at_the_deadline_a_call_is_given_up_with_the_ways_to_have_it_longe
     assert "'stream'" in caught.value.message
     assert "batch API" in caught.value.message
     assert engine.asked == engine.gone == {"a": 1}
+
+
+@in_virtual_time
+async def test_what_is_a_stream_or_cannot_be_one_is_not_told_to_ask_for_it() -> None:
+    _, runner = scripted(None, 25.0, a=[HELD(), HELD()])
+    with pytest.raises(ProviderTimedOut) as of_stream:
+        await anext(runner.stream(asked("a")._replace(stream=True)))
+    with pytest.raises(ProviderTimedOut) as of_embeddings:
+        await runner.answer(asked("a")._replace(endpoint=EMBEDDINGS))
+    for caught in (of_stream, of_embeddings):
+        assert "stream" not in caught.value.message
+        assert "batch API" in caught.value.message
 
 
 @in_virtual_time

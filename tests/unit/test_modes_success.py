@@ -63,10 +63,12 @@ def test_one_good_choice_of_several_is_enough() -> None:
         (chunk(reasoning_content="Hm."), False),
         (chunk(refusal="I will not."), False),
         (END, False),
+        (chunk("content_filter", content="H"), False),
+        (chunk("length", content="H"), True),
         ({"choices": []}, False),
     ],
 )
-def test_only_text_for_the_reader_or_a_tool_call_is_content(
+def test_only_text_for_the_reader_or_a_tool_call_is_content_if_no_filter_cuts_it(
     piece: dict[str, Any], *, has: bool
 ) -> None:
     assert has_content(piece) is has

@@ -29,7 +29,7 @@ from nightmail.usage import usage_of
 from tests.unit.adapters.cases import CHAT, EMBEDDINGS, QUESTION
 
 Json = dict[str, Any]
-KEY = "a-key"
+KEY = "a-key-like-nothing"
 
 
 def deployment(provider: str = "openai", **fields: Any) -> Deployment:
@@ -61,8 +61,7 @@ def chunks(*events: Any, wants_usage: bool = False, ended: bool = True) -> list[
     reader = adapter().reader(options)
     data = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
     found = reader.feed(data + (b"data: [DONE]\n\n" if ended else b""))
-    reader.close()
-    return found
+    return found + reader.close()
 
 
 # ---- Where they are
@@ -383,6 +382,19 @@ def test_nothing_is_read_behind_the_end() -> None:
     reader = adapter().reader({})
     assert reader.feed(b"data: [DONE]\n\ndata: {\n\n") == []
     assert reader.feed(b"data: {\n\n") == []
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_usage_is_told_once_however_the_stream_ends(*, ended: bool) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2}
+    found = chunks(piece("a"), END, {"choices": [], "usage": usage}, wants_usage=True, ended=ended)
+    assert [chunk["usage"] for chunk in found] == [None, None, usage]
+
+
+@pytest.mark.parametrize("choice", [{}, {"delta": None}])
+def test_a_choice_without_a_delta_has_an_empty_one(choice: Json) -> None:
+    (chunk,) = chunks({"choices": [{"index": 0, **choice, "finish_reason": "stop"}]}, ended=False)
+    assert chunk["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop"}]
 
 
 def test_usage_that_grows_is_told_once() -> None:

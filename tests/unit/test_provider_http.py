@@ -146,6 +146,18 @@ def test_a_number_for_a_code_says_nothing_new(fields: dict[str, Any], code: str)
     assert error_of(response(400, envelope(**fields))).code == code
 
 
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("key", "The key is EMPTY; so is a-key-of-8."),
+        ("EMPTY", "The key is EMPTY; so is a-key-of-8."),
+        ("a-key-of", "The key is EMPTY; so is ***-8."),
+    ],
+)
+def test_a_word_that_stands_for_a_key_is_not_blanked(key: str, shown: str) -> None:
+    assert without_secrets("The key is EMPTY; so is a-key-of-8.", key) == shown
+
+
 def test_a_long_text_is_cut() -> None:
     assert len(without_secrets("x" * 10_000)) == 500
 

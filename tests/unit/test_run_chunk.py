@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from nightmail.errors import CredentialMissing, StorageUnavailable
 from nightmail.file import Segment
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
-from nightmail.providers.direct import DirectProvider
+from nightmail.providers.direct import DirectProvider, HttpAnswer
+from nightmail.providers.openai.direct import OpenAIDirect
 from nightmail.steps.waits import PATIENCE
 from nightmail.work_keys import answered_key
 
@@ -24,7 +26,7 @@ from tests.unit.chunk_work import (
     the_chunk,
 )
 from tests.unit.samples import BATCH_ID
-from tests.unit.world import MODEL, World, as_jsonl, input_file, request, requests
+from tests.unit.world import KEY, MODEL, World, as_jsonl, input_file, request, requests
 
 # ---- Answers
 
@@ -108,6 +110,40 @@ def test_a_reply_that_is_no_json_is_an_error_of_its_line(simulator: SimulatorCli
     assert chat_calls(world) == 3
 
 
+class Unwritable(OpenAIDirect):
+    """One answer has a number that no JSON of ours can hold."""
+
+    def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> dict[str, Any]:
+        read = super().answer(endpoint, body, answer)
+        is_meant = "Q2?" in str(body["messages"])
+        return {**read, "created": 10**30} if is_meant else read
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_of_its_line_and_is_not_paid_again(
+    simulator: SimulatorClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = planned(simulator, requests(3))
+    world.direct_of = lambda deployment: Unwritable(deployment, KEY)
+    assert run(world) == ("done", 0)
+    world.step("FinalizeBatch")
+    results = world.results()
+    assert [line["custom_id"] for line in results.output] == ["line-1", "line-3"]
+    assert results.error_codes == ["internal_error"]
+    assert chat_calls(world) == 3
+    assert "line 2 cannot be written" in caplog.text
+
+
+def test_a_line_that_says_where_keys_go_is_never_sent(simulator: SimulatorClient) -> None:
+    line = request(2)
+    line["body"]["api_key"] = "sk-mine"
+    world = World(simulator, lane="direct")
+    world.create([request(1), line])
+    world.run()
+    (error,) = world.batch.errors
+    assert (error.code, error.param, error.line) == ("unsupported_parameter", "body.api_key", 2)
+    assert simulator.calls() == []
+
+
 # ---- What may heal
 
 
@@ -157,11 +193,18 @@ def test_429s_are_waited_out_for_as_long_as_the_batch_has_time(
 
 
 def test_a_provider_that_asks_for_patience_is_left_alone(simulator: SimulatorClient) -> None:
-    busy = {"kind": "status", "status": 429, "retry_after": 1800, "match": CALLS}
+    busy = {"kind": "status", "status": 429, "retry_after": 700, "match": CALLS}
     simulator.behave(busy)
     world = planned(simulator, requests(20), concurrency=2)
-    assert run(world) == ("run", 1800)
+    assert run(world) == ("run", 700)
     assert chat_calls(world) <= 4
+
+
+def test_a_chunk_looks_again_after_a_quarter_of_an_hour_however_long_it_is_to_wait(
+    simulator: SimulatorClient,
+) -> None:
+    simulator.behave({"kind": "status", "status": 429, "retry_after": 1800, "match": CALLS})
+    assert run(planned(simulator, requests(1))) == ("run", 900)
 
 
 def test_a_provider_out_of_reach_fails_the_lines_after_patience(simulator: SimulatorClient) -> None:

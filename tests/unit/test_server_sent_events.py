@@ -28,7 +28,12 @@ def events(*pieces: bytes) -> list[Event]:
         (b": a comment\n\nid: 7\nretry: 3\ndata: a\n\n", [("message", b"a")]),
         (b"event: without data\n\ndata: a\n\n", [("message", b"a")]),
         (b"\n\n\ndata: a\n\n", [("message", b"a")]),
-        (b"data\n\n", [("message", b"")]),
+        (b"data\n\ndata: \n\ndata: a\n\n", [("message", b"a")]),
+        (b"data: a\rdata: b\r\rdata: c\r\r", [("message", b"a\nb"), ("message", b"c")]),
+        (b"data: a\r\n\rdata: b\n\r\n", [("message", b"a"), ("message", b"b")]),
+        (b"\xef\xbb\xbfdata: a\n\n", [("message", b"a")]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
+        (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [("message", b"a")]),
         (b"data: not ended\n", []),
         (b"", []),
     ],
@@ -39,13 +44,20 @@ def test_events_are_what_stands_between_empty_lines(
     assert events(content) == found
 
 
-@given(st.lists(st.integers(0, 60), max_size=8), st.booleans())
-def test_it_does_not_matter_where_the_bytes_are_cut(cuts: list[int], windows: bool) -> None:
-    content = "event: é\ndata: ü1\ndata: 2\n\n: c\n\ndata: 3\n\n".encode()
-    content = content.replace(b"\n", b"\r\n") if windows else content
+@given(st.lists(st.integers(0, 60), max_size=8), st.sampled_from([b"\n", b"\r\n", b"\r"]))
+def test_it_does_not_matter_where_the_bytes_are_cut(cuts: list[int], line_end: bytes) -> None:
+    content = "\ufeffevent: é\ndata: ü1\ndata: 2\n\n: c\n\ndata: 3\n\n".encode()
+    content = content.replace(b"\n", line_end)
     places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
     pieces = [content[start:end] for start, end in pairwise(places)]
     assert events(*pieces) == [Event("é", "ü1\n2".encode()), Event("message", b"3")]
+
+
+def test_an_event_does_not_wait_for_what_may_follow_its_carriage_return() -> None:
+    splitter = EventSplitter("openai")
+    assert splitter.feed(b"data: a\r\n\r") == [Event("message", b"a")]
+    assert splitter.feed(b"") == []
+    assert splitter.feed(b"\ndata: b\r\r") == [Event("message", b"b")]
 
 
 @pytest.mark.parametrize("piece", [b"x" * 65536, b"data: " + b"x" * 65536 + b"\n"])

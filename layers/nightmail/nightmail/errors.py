@@ -111,6 +111,7 @@ class ProviderError(GatewayError):
 
 class ProviderThrottled(ProviderError):
     http_status = 429
+    type = "rate_limit_exceeded"
     retryable = True
     default_code = "rate_limit_exceeded"
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from nightmail.batch import BatchError
+from nightmail.parameters import DESTINATIONS, NO_DESTINATION
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_MODEL_CHARACTERS = 512
@@ -115,6 +116,7 @@ def read_line(content: bytes | None, number: int, endpoint: str) -> Line | Batch
     return (
         _check_faithful(content, entry, number)
         or _check_envelope(entry, number, endpoint)
+        or _check_ours(entry["body"], number)
         or _check_body(entry, number)
     )
 
@@ -164,6 +166,18 @@ def _check_envelope(entry: dict[str, Any], number: int, endpoint: str) -> BatchE
     if entry["url"] != endpoint:
         message = "The URL provided for this request does not match the batch endpoint."
         return _error(number, "invalid_url", "url", message)
+    return None
+
+
+def _check_ours(body: dict[str, Any], number: int) -> BatchError | None:
+    """What is not OpenAI's: no provider may see it, and nobody is to believe that it was heeded."""
+    for name in sorted(DESTINATIONS.intersection(body)):
+        if body[name] is not None:
+            message = f"'body.{name}' {NO_DESTINATION}. Leave it out."
+            return _error(number, "unsupported_parameter", f"body.{name}", message)
+    drops = body.get("drop_params")
+    if drops is not None and not isinstance(drops, bool):
+        return _wrong_type(number, "body.drop_params", "a boolean", drops)
     return None
 
 

@@ -12,6 +12,28 @@ from typing import Any
 
 from nightmail.errors import InvalidRequest
 
+# Where requests go and with which key is the gateway's business.
+DESTINATIONS = frozenset(
+    {
+        "api_base",
+        "api_key",
+        "api_version",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "azure_ad_token",
+        "azure_endpoint",
+        "base_url",
+        "deployments",
+        "extra_headers",
+        "headers",
+        "litellm_credential_name",
+        "model_list",
+        "organization",
+        "vertex_credentials",
+    }
+)
+NO_DESTINATION = "cannot be given: the gateway's config says who is asked, with which key"
 _LONGEST_KEY = 64
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _ARTICLES = {

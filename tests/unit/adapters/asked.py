@@ -52,8 +52,7 @@ def streamed(
     options = {"stream_options": {"include_usage": True}} if with_usage else {}
     reader = adapter.reader({**BODY, "stream": True, **options})
     chunks = [chunk for piece in pieces for chunk in reader.feed(piece)]
-    reader.close()
-    return chunks
+    return chunks + reader.close()
 
 
 def choices(chunks: Iterable[JsonObject]) -> list[JsonObject]:

@@ -55,8 +55,7 @@ class Caller:
         ) as answer:
             assert answer.status_code == 200, answer.read()
             chunks = [chunk for data in answer.iter_bytes() for chunk in reader.feed(data)]
-        reader.close()
-        return chunks
+        return chunks + reader.close()
 
 
 @pytest.fixture(scope="module")

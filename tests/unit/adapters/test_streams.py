@@ -104,6 +104,16 @@ def test_comments_and_silence_are_not_minded(samples: AdapterSamples) -> None:
     assert text_of(streamed(samples.adapter(), [content])) == TEXT
 
 
+def test_a_reader_knows_when_its_answer_is_whole(samples: AdapterSamples) -> None:
+    reader, content = samples.adapter().reader(BODY), samples.stream_plain
+    assert not reader.is_over
+    reader.feed(content[: len(content) // 2])
+    assert not reader.is_over
+    reader.feed(content[len(content) // 2 :])
+    assert reader.is_over
+    assert reader.close() == []
+
+
 def test_half_a_stream_is_garbled(samples: AdapterSamples) -> None:
     for content in (samples.stream_plain, samples.stream_tools):
         with pytest.raises(ProviderGarbled) as caught:

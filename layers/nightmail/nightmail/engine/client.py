@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ _HEADERS = {
 }
 _LARGE_BYTES = 2**20  # aiohttp wants more than this as a file, and sends it in pieces
 _EXACT = 1e9  # seconds: below this aiohttp rounds no time-out up
+_TURNS = 2  # of the loop: one finds that bytes have come, the next one has read them
 _FAILURES = (aiohttp.ClientError, TimeoutError)
 
 
@@ -105,6 +107,11 @@ class Exchange:
             return await self._response.content.readany()
         except _FAILURES as error:
             raise provider_error(error, self._provider) from error
+
+    async def settle(self) -> None:
+        """Take in what is there already, so that a connection with no more to say is used again."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def whole(self) -> HttpAnswer:
         """All of it. Raises ProviderGarbled where it is over 64 MiB."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Self
@@ -15,10 +16,10 @@ from nightmail.engine.client import Client, Exchange
 from nightmail.engine.fan_out import fan_out
 from nightmail.engine.lane import Lane
 from nightmail.engine.pace import LocalPace, Pace
-from nightmail.engine.tries import Tries
+from nightmail.engine.tries import Choose, Tries
 from nightmail.engine.turn import Turn, tokens_of
 from nightmail.errors import GatewayError, ProviderGarbled, ProviderTimedOut
-from nightmail.providers.direct import DirectOf, HttpRequest, JsonObject
+from nightmail.providers.direct import ChunkReader, DirectOf, HttpRequest, JsonObject
 
 DEFAULT_CONCURRENCY = 100
 _TIMEOUT_SECONDS = 600.0
@@ -32,7 +33,8 @@ class Engine:
 
     `pace_of` is asked once for each deployment. `concurrency` is how many calls `run` keeps in flight.
     `deadline` is the time of the event loop (`asyncio.get_running_loop().time()`) by which every call has
-    ended, and nothing waits for what would come after it.
+    ended, and nothing waits for what would come after it. `choose` takes one of a name's deployments that
+    are equally busy: at random, as each invocation begins without knowing whom the others ask.
 
     Which failures are tried again, where and how often: `Tries`. How 429s slow a deployment down: `LocalPace`.
     """
@@ -44,11 +46,13 @@ class Engine:
         pace_of: Callable[[Deployment], Pace] | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
         deadline: float | None = None,
+        choose: Choose = random.choice,
     ) -> None:
         self._direct_of = direct_of
         self._pace_of = pace_of or LocalPace
         self._concurrency = concurrency
         self._deadline = math.inf if deadline is None else deadline
+        self._choose = choose
         self._lanes: dict[Deployment, Lane] = {}
         self._client = Client()
 
@@ -111,7 +115,7 @@ class Engine:
 
     def _tries(self, call: Call) -> Tries:
         lanes = [self._lane(deployment) for deployment in call.deployments]
-        return Tries(call, lanes, self._deadline)
+        return Tries(call, lanes, self._deadline, self._choose)
 
     def _lane(self, deployment: Deployment) -> Lane:
         lane = self._lanes.get(deployment)
@@ -145,12 +149,10 @@ class Engine:
                         upstream_status=exchange.status,
                     )
                 reader = provider.reader(call.body)
-                while data := await exchange.piece():
-                    for chunk in reader.feed(data):
+                async with aclosing(_read(exchange, reader)) as chunks:
+                    async for chunk in chunks:
                         turn.used(chunk)
                         yield chunk
-                    reader.feed(b"")  # an error behind them, though no more may ever come
-                reader.close()
 
     def _send(
         self, lane: Lane, call: Call, request: HttpRequest, *, stream: bool = False
@@ -168,6 +170,17 @@ class Engine:
                 request, provider, total_seconds=total, silence_seconds=seconds
             )
         return self._client.send(request, provider, total_seconds=min(seconds, left))
+
+
+async def _read(exchange: Exchange, reader: ChunkReader) -> AsyncGenerator[JsonObject]:
+    """All chunks. A server may keep its connection open behind the last one."""
+    while not reader.is_over and (data := await exchange.piece()):
+        for chunk in reader.feed(data):
+            yield chunk
+        reader.feed(b"")  # an error behind them, though no more may ever come
+    for chunk in reader.close():
+        yield chunk
+    await exchange.settle()
 
 
 def _is_json(exchange: Exchange) -> bool:

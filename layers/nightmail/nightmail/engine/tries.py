@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nightmail.engine.backoff import backoff_seconds
 from nightmail.engine.call import Call
@@ -15,6 +15,9 @@ PATIENCE_SECONDS = 60.0  # providers' limits are per minute
 MOST_THROTTLES = 20
 # Whoever is asked; other refusals are a deployment's own.
 _CALLERS_FAULT = frozenset({400, 413, 422})
+
+Choose = Callable[[Sequence[Lane]], Lane]
+"""Takes one of several deployments that could be asked as well."""
 
 
 class Tries:
@@ -29,11 +32,14 @@ class Tries:
     A deployment that refuses for good leaves the call to the others, and costs no retry.
     """
 
-    __slots__ = ("_call", "_deadline", "_failed", "_lanes", "_retries", "_throttles", "sent")
+    __slots__ = (
+        "_call", "_choose", "_deadline", "_failed", "_lanes", "_retries", "_throttles", "sent",
+    )  # fmt: skip
 
-    def __init__(self, call: Call, lanes: Sequence[Lane], deadline: float) -> None:
+    def __init__(self, call: Call, lanes: Sequence[Lane], deadline: float, choose: Choose) -> None:
         self.sent = 0  # requests
         self._call = call
+        self._choose = choose
         self._deadline = deadline  # in the event loop's time
         self._lanes = lanes
         self._failed: list[Lane] = []
@@ -41,11 +47,14 @@ class Tries:
         self._throttles = 0
 
     def lane(self) -> Lane:
-        """The deployment to ask now: the least busy one, those in trouble last."""
+        """The deployment to ask now: one of the least busy, those in trouble last."""
         if len(self._lanes) == 1:
             return self._lanes[0]
-        now = asyncio.get_running_loop().time()
-        return min(self._lanes, key=lambda lane: (*self._trouble(lane, now), lane.busy))
+        now = self._now()
+        ranks = [(*self._trouble(lane, now), lane.busy) for lane in self._lanes]
+        best = min(ranks)
+        equal = [lane for lane, rank in zip(self._lanes, ranks, strict=True) if rank == best]
+        return self._choose(equal)
 
     async def survive(self, lane: Lane, error: GatewayError) -> None:
         """Wait until the call may be tried again. Raises `error` where it may not."""

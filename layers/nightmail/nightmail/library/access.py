@@ -31,6 +31,14 @@ _DEPLOYMENT_FIELDS = {
 }
 
 
+class KeyMissing(CredentialMissing):
+    """Nobody gave a key for a `provider`."""
+
+    def __init__(self, message: str, provider: str) -> None:
+        super().__init__(message)
+        self.provider = provider
+
+
 class Access:
     """The models of one call.
 
@@ -53,7 +61,7 @@ class Access:
         self._owner = self._owner_of(asked)
 
     def deployments(self, name: str) -> list[Deployment]:
-        """Raises NotFound, CredentialMissing, or InvalidRequest."""
+        """Raises NotFound, KeyMissing, or InvalidRequest."""
         if name in self._entries:
             return [self._listed(self._entries[name])]
         options = self._options
@@ -149,16 +157,17 @@ def listed(entries: Sequence[Entry], group: str | None = None) -> dict[str, Entr
 def key_for(provider: str, options: Options) -> str | None:
     """The call's key, else that of the environment, which never goes to an api_base of the call.
 
-    Raises CredentialMissing where the provider's own servers would be asked without one.
+    Raises KeyMissing where the provider's own servers would be asked without one.
     """
     if options.api_key or options.api_base:
         return options.api_key
     name = KEY_NAMES.get(provider, f"{_stem(provider)}_API_KEY")
     key = os.environ.get(name)
     if not key and provider in KEY_NAMES and not base_in_environment(provider):
-        raise CredentialMissing(
+        raise KeyMissing(
             f"There is no key for {provider}: set {name} in the environment, or give api_key. "
-            f"Through a gateway ({BASE_URL}) the gateway's keys are used."
+            f"Through a gateway ({BASE_URL}) the gateway's keys are used.",
+            provider,
         )
     return key
 

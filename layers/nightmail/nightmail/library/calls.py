@@ -10,7 +10,7 @@ from typing import Any
 from nightmail.library.backend import Backend, Body, Item
 from nightmail.library.direct import Direct
 from nightmail.library.exceptions import NightmailError
-from nightmail.library.failures import bad_request, failures_of
+from nightmail.library.failures import asking, bad_request, failures_of
 from nightmail.library.gateway import Gateway
 from nightmail.library.gathered import gathered
 from nightmail.library.objects import (
@@ -19,7 +19,7 @@ from nightmail.library.objects import (
     ModelResponse,
     ModelResponseStream,
 )
-from nightmail.library.options import Messages, Options, read_options
+from nightmail.library.options import Messages, Options, placed, read_options
 from nightmail.library.process import process
 from nightmail.library.servers import home_of
 from nightmail.library.stream import Stream
@@ -30,6 +30,14 @@ Chunks = Stream[ModelResponseStream]
 Answer = ModelResponse | Chunks | NightmailError
 Answers = list[Answer]
 Models = Sequence[str] | str | None
+
+# LiteLLM's order of what stands behind the messages.
+_IN_ONE = ("timeout", "temperature", "top_p", "n")
+_IN_MANY = (
+    ("functions", "function_call", "temperature", "top_p", "n", "stream", "stop", "max_tokens")
+    + ("presence_penalty", "frequency_penalty", "logit_bias", "user", "deployment_id")
+    + ("request_timeout", "timeout", "max_workers")
+)
 
 
 def _open(given: Mapping[str, Any], **asked: Any) -> tuple[Backend, Options, Body]:
@@ -46,7 +54,15 @@ def _open(given: Mapping[str, Any], **asked: Any) -> tuple[Backend, Options, Bod
 
 
 async def complete(
-    model: str, messages: Messages, *, stream: bool | None = None, **given: Any
+    model: str, messages: Messages, *others: Any, stream: bool | None = None, **given: Any
+) -> ModelResponse | Chunks:
+    with asking(model):
+        given = placed(_IN_ONE, others, given)
+        return await _complete(model, messages, stream, given)
+
+
+async def _complete(
+    model: str, messages: Messages, stream: bool | None, given: Mapping[str, Any]
 ) -> ModelResponse | Chunks:
     backend, options, body = _open(given, model=model, messages=messages, stream=stream)
     if not isinstance(model, str) or "," in model or is_nested(messages):
@@ -57,21 +73,23 @@ async def complete(
         )
     is_race = options.deployments is not None or options.model_list is not None
     if stream:
-        return _stream(await (backend.open_race(body) if is_race else backend.open_chat(body)))
+        opening = backend.open_race(body) if is_race else backend.open_chat(body)
+        return _stream(await opening, model)
     return ModelResponse(await (backend.race(body) if is_race else backend.chat(body)))
 
 
 async def race(
     models: Models = None, messages: Messages | None = None, *, stream: bool | None, **given: Any
 ) -> ModelResponse | Chunks:
-    backend, _, body = _open(given, models=models, messages=messages, stream=stream)
-    if stream:
-        return _stream(await backend.open_race(body))
-    return ModelResponse(await backend.race(body))
+    with asking(models):
+        backend, _, body = _open(given, models=models, messages=messages, stream=stream)
+        if stream:
+            return _stream(await backend.open_race(body))
+        return ModelResponse(await backend.race(body))
 
 
 async def batch_completion(
-    model: str, messages: Messages, *, stream: bool | None = None, **given: Any
+    model: str, messages: Messages, *others: Any, **given: Any
 ) -> Answers | Batch:
     """Many prompts to one model: an answer or an exception for each, in their order.
 
@@ -79,15 +97,19 @@ async def batch_completion(
     `return_exceptions=False` the first exception is raised. With `stream` each answer is a stream that has
     begun. Through a gateway, what takes long goes on as a batch that is followed to its end, and
     `on_progress` is called with it, from another thread; a batch that was asked for (`batch_enabled`,
-    or the header `Prefer: respond-async`) is the answer itself.
+    or the header `Prefer: respond-async`) is the answer itself. `others` are LiteLLM's parameters in its
+    order: functions, function_call, temperature, ...
     """
-    backend, options, body = _open(given, model=model)
-    if stream:
-        with failures_of(model):
-            concurrency = take_concurrency(body)
-            prompts = [item.body for item in read_items(messages, body)]
-        return _checked(await _open_all(backend, prompts, concurrency), options)
-    answers = await backend.many({**body, "messages": messages})
+    given = placed(_IN_MANY, others, given)
+    stream = given.pop("stream", None)
+    with asking(model):
+        backend, options, body = _open(given, model=model)
+        if stream:
+            with failures_of(model):
+                concurrency = take_concurrency(body)
+                prompts = [item.body for item in read_items(messages, body)]
+            return _checked(await _open_all(backend, prompts, concurrency), options)
+        answers = await backend.many({**body, "messages": messages})
     return answers if isinstance(answers, Batch) else _checked(map(_answer, answers), options)
 
 
@@ -102,30 +124,40 @@ async def batch_completion_models_all_responses(
 
     `return_exceptions` and `stream` are those of `batch_completion`.
     """
-    backend, options, body = _open(given, models=models, messages=messages)
-    if stream:
-        names = body.pop("models", ())
-        bodies = [
-            {**body, "model": name} for name in ([names] if isinstance(names, str) else names)
-        ]
-        return _checked(await _open_all(backend, bodies, max(1, len(bodies))), options)
-    return _checked(map(_answer, await backend.all_responses(body)), options)
+    with asking(models):
+        backend, options, body = _open(given, models=models, messages=messages)
+        if stream:
+            names = body.pop("models", ())
+            bodies = [
+                {**body, "model": name} for name in ([names] if isinstance(names, str) else names)
+            ]
+            return _checked(await _open_all(backend, bodies, max(1, len(bodies))), options)
+        return _checked(map(_answer, await backend.all_responses(body)), options)
 
 
 async def embedding(model: str, input: Any, **given: Any) -> EmbeddingResponse:  # noqa: A002 - OpenAI's
     """The vectors of a text, or of a list of texts."""
-    backend, _, body = _open(given, model=model, input=input)
-    return EmbeddingResponse(await backend.embed(body))
+    with asking(model):
+        backend, _, body = _open(given, model=model, input=input)
+        return EmbeddingResponse(await backend.embed(body))
 
 
-def _stream(chunks: AsyncGenerator[Body]) -> Chunks:
-    return Stream(process().loop, _as_objects(chunks))
+def _stream(chunks: AsyncGenerator[Body], model: str | None = None) -> Chunks:
+    return Stream(process().loop, _as_objects(chunks, model))
 
 
-async def _as_objects(chunks: AsyncGenerator[Body]) -> AsyncGenerator[ModelResponseStream]:
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            yield ModelResponseStream(chunk)
+async def _as_objects(
+    chunks: AsyncGenerator[Body], model: str | None
+) -> AsyncGenerator[ModelResponseStream]:
+    """`model` is None for a race, whose winner is in the chunks."""
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                model = model or chunk.get("model")
+                yield ModelResponseStream(chunk)
+    except NightmailError as error:
+        error.model = error.model or model
+        raise
 
 
 async def _open_all(
@@ -134,8 +166,10 @@ async def _open_all(
     """A stream for each of the bodies, or why there is none."""
 
     async def open_one(body: Mapping[str, Any]) -> Answer:
+        model = body.get("model")
         try:
-            return _stream(await backend.open_chat({**body, "stream": True}))
+            with asking(model):
+                return _stream(await backend.open_chat({**body, "stream": True}), model)
         except NightmailError as error:
             return error
 

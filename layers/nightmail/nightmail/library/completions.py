@@ -32,35 +32,38 @@ __all__ = [
 
 @overload
 def completion(
-    model: str, messages: Messages, *, stream: Literal[True], **given: Any
+    model: str, messages: Messages, *others: Any, stream: Literal[True], **given: Any
 ) -> Chunks: ...
 @overload
 def completion(
-    model: str, messages: Messages, *, stream: Literal[False] | None = None, **given: Any
+    model: str, messages: Messages, *others: Any, stream: Literal[False] | None = None, **given: Any
 ) -> ModelResponse: ...
 def completion(
-    model: str, messages: Messages, *, stream: bool | None = None, **given: Any
+    model: str, messages: Messages, *others: Any, stream: bool | None = None, **given: Any
 ) -> ModelResponse | Chunks:
     """One answer of one model, or with `stream` its chunks as they come.
 
-    Of a `model_list`, those deployments race whose `model_name` is the model's.
+    Of a `model_list`, those deployments race whose `model_name` is the model's. `others` are the first of
+    LiteLLM's parameters in its order: timeout, temperature, top_p, n.
     """
-    return process().loop.run(calls.complete(model, messages, stream=stream, **given))
+    return process().loop.run(calls.complete(model, messages, *others, stream=stream, **given))
 
 
 @overload
 async def acompletion(
-    model: str, messages: Messages, *, stream: Literal[True], **given: Any
+    model: str, messages: Messages, *others: Any, stream: Literal[True], **given: Any
 ) -> Chunks: ...
 @overload
 async def acompletion(
-    model: str, messages: Messages, *, stream: Literal[False] | None = None, **given: Any
+    model: str, messages: Messages, *others: Any, stream: Literal[False] | None = None, **given: Any
 ) -> ModelResponse: ...
 async def acompletion(
-    model: str, messages: Messages, *, stream: bool | None = None, **given: Any
+    model: str, messages: Messages, *others: Any, stream: bool | None = None, **given: Any
 ) -> ModelResponse | Chunks:
     """`completion` for any event loop."""
-    return await process().loop.wait(calls.complete(model, messages, stream=stream, **given))
+    return await process().loop.wait(
+        calls.complete(model, messages, *others, stream=stream, **given)
+    )
 
 
 @overload

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from functools import partial
+from typing import Any
 
 from nightmail.errors import GatewayError
 from nightmail.library.access import Access, listed, named_fallbacks
 from nightmail.library.backend import Body, Item
-from nightmail.library.failures import bad_request, failure_of, failures_of
+from nightmail.library.failures import bad_request, failure_of, failures_of, own_statuses
 from nightmail.library.gathered import gathered
 from nightmail.library.options import Entry, Options
 from nightmail.library.process import Process
@@ -19,6 +20,21 @@ from nightmail.modes.many import run_many
 from nightmail.modes.race import race, stream_race
 from nightmail.modes.requests import parse_chat, parse_embeddings, parse_many, parse_models
 from nightmail.modes.runner import JsonObject, Runner
+from nightmail.provider_names import split_model
+
+
+class _OwnStatuses(Runner):
+    """For a race, which tells of all statuses: those of the providers themselves."""
+
+    async def answer(self, request: ModelRequest) -> JsonObject:
+        with own_statuses():
+            return await super().answer(request)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[JsonObject]:
+        with own_statuses():
+            async with aclosing(super().stream(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
 
 class Direct:
@@ -29,36 +45,37 @@ class Direct:
         self._options = options
 
     async def chat(self, body: Body) -> JsonObject:
-        with failures_of(body["model"]):
+        with self._failures_of(body.get("model")):
             body, stand_ins = self._one(body)
             request = _one_model(body)
             return await self._runner([request.model], stand_ins).answer(request)
 
     async def open_chat(self, body: Body) -> AsyncGenerator[JsonObject]:
         """The chunks; the first one has come when this returns."""
-        model = body["model"]
-        with failures_of(model):
+        model = body.get("model")
+        with self._failures_of(model):
             body, stand_ins = self._one(body)
             request = _one_model(body)
             opened = await open_stream(request, self._runner([request.model], stand_ins))
         return _chunks(opened, model)
 
     async def embed(self, body: Body) -> JsonObject:
-        with failures_of(body["model"]):
+        with self._failures_of(body.get("model")):
             body, stand_ins = self._one(body)
             request = parse_embeddings(body)
             return await self._runner([request.model], stand_ins).answer(request)
 
     async def many(self, body: Body) -> Sequence[Item]:
         """In the order of the prompts; what failed is an exception in its place."""
-        model = body["model"]
-        with failures_of(model):
+        model = body.get("model")
+        provider = self._provider_of(model)
+        with self._failures_of(model):
             body, stand_ins = self._one(body)
             request = parse_many(body)
             running = run_many(request, self._runner([request.model], stand_ins))
             async with aclosing(running) as finished:
                 items: dict[int, Item] = {
-                    one.index: failure_of(one.error, model) if one.error else one.item
+                    one.index: failure_of(one.error, model, provider) if one.error else one.item
                     async for one in finished
                 }
         return [items[index] for index in range(len(items))]
@@ -80,7 +97,7 @@ class Direct:
         with failures_of(None):
             request, runner = self._several(body, fastest=False)
         asked = request.requests()
-        return await gathered(asked, partial(_answer, runner), request.max_concurrency)
+        return await gathered(asked, partial(self._answer, runner), request.max_concurrency)
 
     def _one(self, body: Body) -> tuple[Body, Mapping[str, Entry]]:
         """As `_opened`, where one model is asked for by its name."""
@@ -102,7 +119,8 @@ class Direct:
         if own:
             body["models"] = list(own)
         request = parse_models(body, fastest=fastest)
-        return request, self._runner(request.models, {**entries, **own})
+        models = self._access(request.models, {**entries, **own})
+        return request, _OwnStatuses(self._process.engine, models)
 
     def _listed(self, group: str | None) -> Mapping[str, Entry]:
         if self._options.deployments is not None:
@@ -112,15 +130,24 @@ class Direct:
         return {}
 
     def _runner(self, asked: Sequence[str], entries: Mapping[str, Entry]) -> Runner:
-        models = Access(self._process.keys, self._options, asked, entries)
-        return Runner(self._process.engine, models)
+        return Runner(self._process.engine, self._access(asked, entries))
 
+    def _access(self, asked: Sequence[str], entries: Mapping[str, Entry]) -> Access:
+        return Access(self._process.keys, self._options, asked, entries)
 
-async def _answer(runner: Runner, asked: ModelRequest) -> Item:
-    try:
-        return await runner.answer(asked)
-    except GatewayError as error:
-        return failure_of(error, asked.model)
+    async def _answer(self, runner: Runner, asked: ModelRequest) -> Item:
+        try:
+            return await runner.answer(asked)
+        except GatewayError as error:
+            return failure_of(error, asked.model, self._provider_of(asked.model))
+
+    def _failures_of(self, model: str | None) -> AbstractContextManager[None]:
+        return failures_of(model, self._provider_of(model))
+
+    def _provider_of(self, model: Any) -> str | None:
+        is_name = isinstance(model, str)
+        split = split_model(model, self._options.custom_llm_provider) if is_name else None
+        return split[0] if split else None
 
 
 def _one_model(body: Body) -> ModelRequest:

@@ -40,8 +40,9 @@ __all__ = [
 class NightmailError(Exception):
     """The root.
 
-    `model` is the name that was asked for, `llm_provider` who answered; `status_code` is None where the
-    library itself refused. Of a race that nobody won, `models` tells of each model.
+    `model` is the name that was asked for (of several, all with commas between), `llm_provider` who
+    answered or would have; `status_code` is None where nothing came that has one. Of a race that nobody
+    won, `models` tells of each model.
     """
 
     def __init__(

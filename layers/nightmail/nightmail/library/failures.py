@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeGuard
 
 from nightmail.errors import (
-    AllModelsFailed,
     CredentialMissing,
     GatewayError,
+    InvalidRequest,
     ProviderTimedOut,
     ProviderUnavailable,
 )
@@ -23,6 +23,7 @@ from nightmail.library.exceptions import (
     BadRequestError,
     ConflictError,
     InternalServerError,
+    NightmailError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -58,22 +59,31 @@ def class_for(status: int) -> type[APIError]:
     return InternalServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else APIStatusError
 
 
-def failure_of(error: GatewayError, model: str | None = None) -> APIError:
-    """An error of the engine's, with the provider's own status: here the keys are the caller's."""
-    upstream = _upstream_of(error)
-    status: int = upstream if _is_error(upstream) else error.http_status
+def own_status(error: GatewayError) -> int:
+    """The provider's own status, where it gave one: in a process the keys are the caller's."""
+    upstream = getattr(error, "upstream_status", None)
+    if _is_error(upstream):
+        return upstream
+    is_keyless = isinstance(error, CredentialMissing)
+    return int(HTTPStatus.UNAUTHORIZED) if is_keyless else error.http_status
+
+
+def failure_of(
+    error: GatewayError, model: str | None = None, provider: str | None = None
+) -> APIError:
+    """An error of the engine's; `provider` is the model's, for requests that never came to it."""
+    status = own_status(error)
     kind = class_for(status)
-    if isinstance(error, CredentialMissing):
-        status, kind = int(HTTPStatus.UNAUTHORIZED), AuthenticationError
-    elif isinstance(error, ProviderTimedOut):
+    if isinstance(error, ProviderTimedOut):
         kind = APITimeoutError
-    elif isinstance(error, ProviderUnavailable) and not _is_error(upstream):
+    elif isinstance(error, ProviderUnavailable) and not _is_error(error.upstream_status):
         kind = APIConnectionError
+    refused = provider if isinstance(error, InvalidRequest) else None
     return kind(
         error.message,
         status_code=status,
         model=model,
-        llm_provider=getattr(error, "provider", None),
+        llm_provider=getattr(error, "provider", refused),
         param=error.param,
         code=error.code,
         type=error.type,
@@ -83,12 +93,33 @@ def failure_of(error: GatewayError, model: str | None = None) -> APIError:
 
 
 @contextmanager
-def failures_of(model: str | None) -> Iterator[None]:
-    """Errors of the engine's become exceptions."""
+def failures_of(model: str | None, provider: str | None = None) -> Iterator[None]:
+    """Errors of the engine's become exceptions, as `failure_of` makes them."""
     try:
         yield
     except GatewayError as error:
-        raise failure_of(error, model) from error
+        raise failure_of(error, model, provider) from error
+
+
+@contextmanager
+def asking(models: Sequence[str] | str | None) -> Iterator[None]:
+    """Exceptions that name no model get the names that were asked for, with commas between."""
+    try:
+        yield
+    except NightmailError as error:
+        names = models if isinstance(models, list | tuple) else [models] if models else []
+        error.model = error.model or ", ".join(map(str, names)) or None
+        raise
+
+
+@contextmanager
+def own_statuses() -> Iterator[None]:
+    """The engine's errors get the status that `own_status` tells."""
+    try:
+        yield
+    except GatewayError as error:
+        error.http_status = own_status(error)
+        raise
 
 
 def failure_in(
@@ -132,14 +163,6 @@ def bad_request(message: str, param: str) -> BadRequestError:
     return BadRequestError(
         message, status_code=HTTPStatus.BAD_REQUEST, param=param, type="invalid_request_error"
     )
-
-
-def _upstream_of(error: GatewayError) -> Any:
-    """The status of the provider; of a race that nobody won, the one that all providers gave."""
-    if isinstance(error, AllModelsFailed):
-        given = {model.get("nightmail", {}).get("status") for model in error.models}
-        return given.pop() if len(given) == 1 else None
-    return getattr(error, "upstream_status", None)
 
 
 def _is_error(status: Any) -> TypeGuard[int]:

@@ -46,7 +46,7 @@ class Gateway:
         once = {"idempotency-key": uuid.uuid4().hex}
         answered = await self._server.post("/batch_completion", body, headers=once)
         if answered.status != HTTPStatus.ACCEPTED:
-            return [_item(entry, body["model"]) for entry in answered.body["data"]]
+            return [_item(entry, body.get("model")) for entry in answered.body["data"]]
         batch = Batch(answered.body)
         if _APPLIED in answered.headers:
             return batch
@@ -68,7 +68,7 @@ class Gateway:
 
     async def _outcomes(self, batch: Batch, body: Body) -> Sequence[Item]:
         """Of a batch that failed as a whole, its error stands for each prompt."""
-        model = body["model"]
+        model = body.get("model")
         errors = batch.errors.get("data") if batch.errors else None
         whole = errors[0] if errors else {"message": f"The batch is {batch.status}."}
         items: list[Item] = [failure_in(whole, model) for _ in body["messages"]]
@@ -82,7 +82,7 @@ def _item(entry: Body, model: str | None) -> Item:
     return failure_in(entry["error"], model) if "error" in entry else entry
 
 
-def _item_of(line: Body, model: str) -> Item:
+def _item_of(line: Body, model: str | None) -> Item:
     response: dict[str, Any] = line.get("response") or {}
     if "error" in line:
         return failure_in(line["error"], model, response.get("status_code"))

@@ -74,6 +74,19 @@ def read_options(given: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
     return options, body
 
 
+def placed(order: Sequence[str], values: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was `given` by name, with the `values` that were given by their place in `order`.
+
+    Raises TypeError, as Python does, where they are too many or one comes twice.
+    """
+    if len(values) > len(order):
+        raise TypeError(f"Too many positional arguments: after '{order[-1]}' they need names.")
+    by_place = dict(zip(order, values, strict=False))
+    if twice := by_place.keys() & given.keys():
+        raise TypeError(f"Got several values for the argument '{min(twice)}'.")
+    return {**by_place, **given}
+
+
 def _check(options: Options) -> None:
     if options.timeout is not None and not isinstance(options.timeout, int | float):
         raise bad_request("Invalid type for 'timeout': expected seconds, as a number.", "timeout")

@@ -59,6 +59,7 @@ def gateway_of(options: Options, base: str) -> Server:
             f"There is no key for the gateway: set {API_KEY} in the environment, or give api_key. "
             "Keys of providers are never sent to a gateway.",
             status_code=HTTPStatus.UNAUTHORIZED,
+            llm_provider=GATEWAY,
         )
     return _server(options, base, Credentials(key, options.headers), GATEWAY)
 

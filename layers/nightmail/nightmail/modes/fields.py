@@ -6,7 +6,16 @@ from typing import Any
 
 from nightmail.errors import InvalidRequest
 from nightmail.modes.asked import DEFAULT_CONCURRENCY, Terms
-from nightmail.parameters import boolean, integer, mapping, no_extensions, number, wrong_type
+from nightmail.parameters import (
+    DESTINATIONS,
+    NO_DESTINATION,
+    boolean,
+    integer,
+    mapping,
+    no_extensions,
+    number,
+    wrong_type,
+)
 
 JsonObject = dict[str, Any]
 
@@ -17,27 +26,6 @@ _MOST_CONCURRENCY = 1000
 _LONGEST_HEDGE = 600_000
 _ANY = "*"  # LiteLLM's word for the fallbacks of every model
 
-# Where requests go and with which key is the gateway's business.
-_WHERE = frozenset(
-    {
-        "api_base",
-        "api_key",
-        "api_version",
-        "aws_access_key_id",
-        "aws_secret_access_key",
-        "aws_session_token",
-        "azure_ad_token",
-        "azure_endpoint",
-        "base_url",
-        "deployments",
-        "extra_headers",
-        "headers",
-        "litellm_credential_name",
-        "model_list",
-        "organization",
-        "vertex_credentials",
-    }
-)
 _OURS = frozenset(
     {
         "fallbacks",
@@ -60,6 +48,7 @@ def open_body(body: Any) -> JsonObject:
         raise InvalidRequest("The body of your request has to be a JSON object.")
     left = dict(body)
     refuse_credentials(left)
+    check_drop_params(left)
     left.pop("custom_llm_provider", None)  # the config knows who the provider is
     no_extensions(left.pop("nightmail", None))
     return left
@@ -67,12 +56,13 @@ def open_body(body: Any) -> JsonObject:
 
 def refuse_credentials(left: JsonObject, path: str = "") -> None:
     """Raises InvalidRequest for a field that says where a request goes, or with which key."""
-    _refuse(
-        _WHERE,
-        left,
-        path,
-        "cannot be given: the gateway's config says who is asked, with which key",
-    )
+    _refuse(DESTINATIONS, left, path, NO_DESTINATION)
+
+
+def check_drop_params(left: JsonObject, path: str = "") -> None:
+    """Raises InvalidRequest where `drop_params` is no boolean; it stays, for the adapters."""
+    if left.get("drop_params") is not None:
+        boolean(left["drop_params"], f"{path}drop_params")
 
 
 def refuse_ours(left: JsonObject) -> None:

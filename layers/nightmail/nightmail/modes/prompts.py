@@ -6,7 +6,7 @@ from typing import Any
 
 from nightmail.errors import InvalidRequest
 from nightmail.modes.asked import Item
-from nightmail.modes.fields import JsonObject, refuse_credentials, refuse_shared
+from nightmail.modes.fields import JsonObject, check_drop_params, refuse_credentials, refuse_shared
 from nightmail.parameters import required, string, wrong_type
 
 _LONGEST_ID = 512
@@ -72,6 +72,7 @@ def _own_item(own: JsonObject, default_id: str, path: str, shared: JsonObject) -
     custom_id = own.pop("custom_id", None)
     refuse_credentials(own, f"{path}.")
     refuse_shared(own, f"{path}.")
+    check_drop_params(own, f"{path}.")
     if custom_id is None:
         custom_id = default_id
     elif not string(custom_id, f"{path}.custom_id", _LONGEST_ID):

@@ -12,15 +12,16 @@ from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
 from nightmail.engine.engine import Engine
 from nightmail.errors import GatewayError, ProviderTimedOut
-from nightmail.modes.asked import ModelRequest
+from nightmail.modes.asked import CHAT, ModelRequest
 
 JsonObject = dict[str, Any]
 T = TypeVar("T")
 _CALLERS_OWN = frozenset({400, 413, 422})  # another model would be asked the same wrong thing
 _TOO_LONG = "context_length_exceeded"  # but a longer context may hold it
-_OUT_OF_TIME = (
-    "The answer did not come within the time that one request may take. Ask with 'stream', "
-    "or send what takes long through the batch API (POST /batches)."
+_OUT_OF_TIME = "The answer did not come within the time that one request may take. "
+_SEND_A_BATCH = "Send what takes long through the batch API (POST /batches)."
+_ASK_FOR_A_STREAM = (
+    "Ask with 'stream', or send what takes long through the batch API (POST /batches)."
 )
 _FAULT = "This request failed within the gateway."
 _logger = logging.getLogger(__name__)
@@ -132,7 +133,10 @@ class Runner:
             yield _call(request, self.deployments(name))
 
     def _out_of_time(self, request: ModelRequest) -> ProviderTimedOut:
-        return ProviderTimedOut(_OUT_OF_TIME, provider=self.deployments(request.model)[0].provider)
+        has_stream_left = request.endpoint == CHAT and not request.stream
+        way_out = _ASK_FOR_A_STREAM if has_stream_left else _SEND_A_BATCH
+        provider = self.deployments(request.model)[0].provider
+        return ProviderTimedOut(_OUT_OF_TIME + way_out, provider=provider)
 
 
 def _call(request: ModelRequest, deployments: list[Deployment]) -> Call:

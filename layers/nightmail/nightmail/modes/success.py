@@ -32,8 +32,11 @@ def flaw_of_stream(chunks: Iterable[Mapping[str, Any]]) -> str:
 
 
 def has_content(chunk: Mapping[str, Any]) -> bool:
-    """Whether a chunk brings text for the reader, or a piece of a tool call."""
-    return any(_has_content(choice.get("delta")) for choice in _objects(chunk.get("choices")))
+    """Whether a chunk brings text for the reader, or a piece of a tool call, and no filter cuts it."""
+    return any(
+        _has_content(choice.get("delta")) and not _is_refused(choice)
+        for choice in _objects(chunk.get("choices"))
+    )
 
 
 def _is_refused(choice: Mapping[str, Any]) -> bool:

@@ -35,6 +35,9 @@ class HttpAnswer:
 class ChunkReader(Protocol):
     """Turns the bytes of one streamed answer into OpenAI's chunks."""
 
+    is_over: bool
+    """The answer is whole: what may come behind it is no part of it, nor is the connection's end."""
+
     def feed(self, data: bytes) -> list[JsonObject]:
         """The `chat.completion.chunk` objects that `data` completes, `model` being the public name.
 
@@ -42,8 +45,11 @@ class ChunkReader(Protocol):
         stream: at the next feed, be it of nothing, where chunks came before it.
         """
 
-    def close(self) -> None:
-        """No more bytes come. Raises ProviderGarbled where the answer was not at its end."""
+    def close(self) -> list[JsonObject]:
+        """The last chunks, where no more bytes come.
+
+        Raises what `feed` has still to raise, and ProviderGarbled where the answer was not at its end.
+        """
 
 
 class DirectProvider(Protocol):

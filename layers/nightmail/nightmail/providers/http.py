@@ -41,12 +41,14 @@ _SECRET = re.compile(
 )
 # The address of a server may be as private as its key.
 _LINK = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>`]*[^\s\"'<>`.,;:!?)\]}]")
+# What is shorter is a word that stands for a key at servers without any: EMPTY, none, key.
+_SHORTEST_KEY = 8
 _MESSAGE_CHARACTERS = 500
 
 
 def without_secrets(text: str, key: str | None = None) -> str:
     """The provider's words without `key`, nor anything that looks like one, nor any URL."""
-    blanked = text.replace(key, "***") if key else text
+    blanked = text.replace(key, "***") if key and len(key) >= _SHORTEST_KEY else text
     return _LINK.sub("[link]", _SECRET.sub("***", blanked))[:_MESSAGE_CHARACTERS]
 
 

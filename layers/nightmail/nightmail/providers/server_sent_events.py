@@ -9,6 +9,7 @@ from nightmail.errors import ProviderError, ProviderGarbled
 from nightmail.providers.direct import JsonObject
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
@@ -19,18 +20,23 @@ class Event(NamedTuple):
 
 
 class EventSplitter:
-    """Cuts a stream of bytes, however it arrives, into events."""
+    """Cuts a stream of bytes, however it arrives, into events. Those without data are none."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._rest = b""
+        self._is_at_start = True
+        self._is_after_return = False
         self._name = ""
         self._data: list[bytes] = []
         self._held = 0
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes. Raises ProviderGarbled where one has no end."""
-        *lines, self._rest = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n")
+        *lines, self._rest = (self._rest + self._with_newlines(data)).split(b"\n")
+        if lines and self._is_at_start:
+            self._is_at_start = False
+            lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
         events = [event for line in lines if (event := self._take(line))]
         if self._held + len(self._rest) > MAX_EVENT_BYTES:
             raise ProviderGarbled(
@@ -40,11 +46,20 @@ class EventSplitter:
             )
         return events
 
+    def _with_newlines(self, data: bytes) -> bytes:
+        """A carriage return ends its line at once: an event must not wait for what may follow it."""
+        if not data:
+            return data
+        mine = data.removeprefix(b"\n") if self._is_after_return else data
+        self._is_after_return = data.endswith(b"\r")
+        return mine.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
     def _take(self, line: bytes) -> Event | None:
         if line:
             self._note(line)
             return None
-        event = Event(self._name or "message", b"\n".join(self._data)) if self._data else None
+        data = b"\n".join(self._data)
+        event = Event(self._name or "message", data) if data else None
         self._name, self._data, self._held = "", [], 0
         return event
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from contextlib import aclosing
 from typing import TypeGuard
@@ -17,7 +18,7 @@ from nightmail.engine.engine import Engine
 from nightmail.engine.fan_out import fan_out
 from nightmail.engine.lane import is_throttle
 from nightmail.errors import ConfigError, GatewayError, ProviderError, ProviderRejected
-from nightmail.outcome import Outcome, to_row
+from nightmail.outcome import to_row
 from nightmail.steps.chunk_lines import OwedLine
 from nightmail.steps.chunk_runs import Finished
 from nightmail.steps.waits import PATIENCE
@@ -29,6 +30,7 @@ _MOST_BYTES_IN_FLIGHT = 128 * 1024 * 1024
 _FIRST_GUESSES = {"/v1/embeddings": 8 * 1024 * 1024}
 _OUR_FAULT = frozenset({None, 401, 402, 403})  # None: its address is no address
 _QUOTA_USED_UP = 429
+_logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -101,17 +103,16 @@ class ChunkCalls:
 
     def _take(self, number: int, answer: Reply | GatewayError) -> None:
         if isinstance(answer, Reply):
-            self._keep(answered(number, answer.body), usage_of(answer.body))
+            self._keep(_finished(number, answer))
         elif self._may_heal(answer):
             self.leftover = answer
         elif _is_for_all(answer):
             raise Refused(answer)
         else:
-            self._keep(failed(number, answer), Usage())
+            self._keep(_finished(number, answer))
 
-    def _keep(self, outcome: Outcome, usage: Usage) -> None:
+    def _keep(self, finished: Finished) -> None:
         """Half of what may wait is worth a write, so that the other half goes on meanwhile."""
-        finished = Finished(to_row(outcome), usage)
         size = len(finished.row)
         self._answer_bytes = max(size, self._answer_bytes if self._has_seen else 0)
         self._has_seen = True
@@ -126,6 +127,18 @@ class ChunkCalls:
         if not isinstance(error, ProviderError) or not error.retryable:
             return False
         return is_throttle(error) or self._chunk.rounds < PATIENCE
+
+
+def _finished(number: int, answer: Reply | GatewayError) -> Finished:
+    """What cannot be written is an error of its line: raised, it would fail the chunk at each retry."""
+    try:
+        if isinstance(answer, Reply):
+            return Finished(to_row(answered(number, answer.body)), usage_of(answer.body))
+        return Finished(to_row(failed(number, answer)), Usage())
+    except Exception:
+        _logger.exception("The outcome of line %d cannot be written.", number)
+        fault = GatewayError("This request failed within the gateway.", code="internal_error")
+        return Finished(to_row(failed(number, fault)), Usage())
 
 
 def _is_for_all(error: GatewayError) -> bool:

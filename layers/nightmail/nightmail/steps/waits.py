@@ -14,9 +14,8 @@ TimeIsUp = Callable[[], bool]  # the invocation has to stop soon
 # A provider is given this long to stop a batch, or to be reached; OpenAI says up to 10 minutes.
 GRACE_SECONDS = 900
 PATIENCE = 6  # tries of what may heal by itself: five minutes in all
-_LONGEST_WAIT_SECONDS = 900
+_LONGEST_WAIT_SECONDS = 900  # so that a cancelled batch is not waiting for a day
 _SHORTEST_WAIT_SECONDS = 5
-_LONGEST_RETRY_AFTER_SECONDS = 3600  # so that a cancelled batch is not waiting for a day
 
 
 def poll_again(waited_seconds: int) -> StepResult:
@@ -25,10 +24,10 @@ def poll_again(waited_seconds: int) -> StepResult:
 
 
 def try_again(step: Next, attempts: int, retry_after_seconds: float | None = None) -> StepResult:
-    """Twice as long each time; not before the provider wants it, but for more than an hour."""
-    backoff = _bounded(_SHORTEST_WAIT_SECONDS * 2 ** min(attempts, 10))
-    wanted = min(math.ceil(retry_after_seconds or 0), _LONGEST_RETRY_AFTER_SECONDS)
-    return StepResult(next=step, wait_seconds=max(backoff, wanted))
+    """Twice as long each time, and no shorter than the provider wants, within the longest wait."""
+    backoff = _SHORTEST_WAIT_SECONDS * 2 ** min(attempts, 10)
+    wanted = math.ceil(retry_after_seconds or 0)
+    return StepResult(next=step, wait_seconds=_bounded(max(backoff, wanted)))
 
 
 def overtime_seconds(batch: Batch, now: int) -> int:

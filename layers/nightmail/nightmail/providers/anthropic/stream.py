@@ -55,7 +55,7 @@ class MessageReader:
         self._calls = 0
         self._usage: JsonObject = {}
         self._stop: JsonObject = {}
-        self._ended = False
+        self.is_over = False
         self._readers: dict[str, Callable[[JsonObject], list[JsonObject]]] = {
             "message_start": self._start,
             "content_block_start": self._open_block,
@@ -68,13 +68,14 @@ class MessageReader:
     def feed(self, data: bytes) -> list[JsonObject]:
         return self._events.feed(data)
 
-    def close(self) -> None:
+    def close(self) -> list[JsonObject]:
         self._events.close()
-        if not self._ended:
+        if not self.is_over:
             raise garbled(self._provider, "with a stream that breaks off before its end", 200)
+        return []
 
     def _read(self, event: Event) -> list[JsonObject]:
-        if self._ended:
+        if self.is_over:
             return []
         body = read_json(event.data)
         if not isinstance(body, dict) or is_too_deep(event.data, body):
@@ -151,7 +152,7 @@ class MessageReader:
         return []
 
     def _end(self, _body: JsonObject) -> list[JsonObject]:
-        self._ended = True
+        self.is_over = True
         refusal = explanation(self._stop.get("stop_details"))
         reason = finish_reason(
             self._stop.get("stop_reason"),

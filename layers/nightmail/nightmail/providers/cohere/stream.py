@@ -40,7 +40,7 @@ class CohereReader:
         self._events = EventReader(provider, self._read)
         self._role: JsonObject = {"role": "assistant"}
         self._calls: dict[str, int] = {}
-        self._ended = False
+        self.is_over = False
         self._readers: dict[str, Callable[[JsonObject, JsonObject], list[JsonObject]]] = {
             "message-start": self._start,
             "content-start": self._content,
@@ -55,13 +55,14 @@ class CohereReader:
     def feed(self, data: bytes) -> list[JsonObject]:
         return self._events.feed(data)
 
-    def close(self) -> None:
+    def close(self) -> list[JsonObject]:
         self._events.close()
-        if not self._ended:
+        if not self.is_over:
             raise garbled(self._provider, "with half a stream", HTTPStatus.OK)
+        return []
 
     def _read(self, event: Event) -> list[JsonObject]:
-        if self._ended or event.data == _DONE:
+        if self.is_over or event.data == _DONE:
             return []
         entry = read_json(event.data)
         if not isinstance(entry, dict) or is_too_deep(event.data, entry):
@@ -105,7 +106,7 @@ class CohereReader:
     def _end(self, _entry: JsonObject, delta: JsonObject) -> list[JsonObject]:
         words = _text(delta.get("error"))
         reason = to_finish_reason(delta.get("finish_reason"), self._provider, words, self._key)
-        self._ended = True
+        self.is_over = True
         last = self._chunk({}, finish_reason=reason)
         if not self._with_usage:
             return [last]

@@ -34,22 +34,28 @@ class OpenAIReader:
         self._last: JsonObject = {}
         self._usage: JsonObject | None = None
         self._is_finished = False
-        self._is_done = False
+        self.is_over = False
 
     def feed(self, data: bytes) -> list[JsonObject]:
         return self._events.feed(data)
 
-    def close(self) -> None:
+    def close(self) -> list[JsonObject]:
         self._events.close()
-        if not (self._is_done or self._is_finished):
+        if not (self.is_over or self._is_finished):
             raise garbled(self._provider, "with a stream that breaks off", 200)
+        return self._end()
+
+    def _end(self) -> list[JsonObject]:
+        """Some servers close the connection instead of saying that they are done."""
+        chunks = [] if self.is_over else self._usage_chunk()
+        self.is_over = True
+        return chunks
 
     def _read(self, event: Event) -> list[JsonObject]:
-        if self._is_done:
+        if self.is_over:
             return []
         if event.data.strip() == _DONE:
-            self._is_done = True
-            return self._usage_chunk()
+            return self._end()
         chunk = read_json(event.data)
         if not isinstance(chunk, dict) or is_too_deep(event.data, chunk):
             raise garbled(self._provider, "with a stream of something else than chunks", 200)
@@ -67,13 +73,18 @@ class OpenAIReader:
         if not isinstance(choices, list):
             raise garbled(self._provider, "with choices that are no list", 200)
         for choice in choices:
-            delta = choice.get("delta") if isinstance(choice, dict) else None
-            if not isinstance(delta, dict):
-                raise garbled(self._provider, "with a choice that has no delta", 200)
-            mend_message(delta)
-            mend_finish_reason(choice, self._provider)
-            self._is_finished |= choice.get("finish_reason") is not None
+            self._mend_choice(choice)
         return bool(choices)
+
+    def _mend_choice(self, choice: Any) -> None:
+        """A last choice may have a reason to finish, and no delta."""
+        delta = (choice.get("delta") or {}) if isinstance(choice, dict) else None
+        if not isinstance(delta, dict):
+            raise garbled(self._provider, "with a choice that is none", 200)
+        choice["delta"] = delta
+        mend_message(delta)
+        mend_finish_reason(choice, self._provider)
+        self._is_finished |= choice.get("finish_reason") is not None
 
     def _note_usage(self, chunk: JsonObject) -> None:
         mend_usage(chunk)
