@@ -379,12 +379,43 @@ def test_errors_of_the_gateway_have_its_words() -> None:
         batch_completion("gpt-4o", GREETING)
 
 
+def test_errors_of_a_whole_request_name_the_model(simulator: SimulatorClient) -> None:
+    simulator.behave({"kind": "status", "status": 400})
+
+    for ask in (
+        lambda: completion("gpt-4o", GREETING),
+        lambda: completion("gpt-4o", GREETING, stream=True),
+        lambda: embedding("gpt-4o", ["one"]),
+        lambda: batch_completion("gpt-4o", GREETING),
+        lambda: batch_completion("gpt-4o", [GREETING], stream=True, return_exceptions=False),
+        lambda: batch_completion_models(["gpt-4o"], GREETING),
+        lambda: batch_completion_models(["gpt-4o"], GREETING, stream=True),
+        lambda: batch_completion_models_all_responses(["gpt-4o"], []),
+    ):
+        with pytest.raises(nightmail.BadRequestError) as caught:
+            ask()
+        assert caught.value.model == "gpt-4o"
+
+
+@pytest.mark.parametrize("models", [["gpt-4o"], ["gpt-4o", "nobody"]])
+def test_a_stream_that_breaks_names_its_model(
+    simulator: SimulatorClient, models: list[str]
+) -> None:
+    simulator.behave({"kind": "broken_stream"})
+
+    with pytest.raises(NightmailError) as caught:
+        list(batch_completion_models(models, GREETING, stream=True))
+
+    assert caught.value.model == "gpt-4o"
+
+
 def test_nobody_won() -> None:
     with pytest.raises(NightmailError) as caught:
         batch_completion_models(models=["nobody", "no-one"], messages=GREETING)
 
     assert caught.value.status_code == 404
     assert [one["model"] for one in caught.value.models or ()] == ["nobody", "no-one"]
+    assert caught.value.model == "nobody, no-one"
 
 
 def test_providers_keys_never_go_to_a_gateway(monkeypatch: pytest.MonkeyPatch) -> None:

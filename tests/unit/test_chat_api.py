@@ -130,6 +130,7 @@ def test_no_key_is_told(simulator: SimulatorClient) -> None:
     answer = post(CHAT, chat())
 
     assert answer.status == 502
+    assert answer.headers["x-should-retry"] == "false"  # it will not heal by being asked again
     assert KEY not in answer.content.decode()
     assert simulator.url not in answer.content.decode()
 

@@ -284,6 +284,14 @@ def test_an_unknown_name_is_openais_404(name: str) -> None:
     assert len(caught.value.message) < 400
 
 
+def test_a_star_takes_no_list_of_names() -> None:
+    config = config_of("model: openai/gpt-*", name="gpt-*")
+
+    assert config.deployments("gpt-4o")
+    with pytest.raises(NotFound):
+        config.deployments("gpt-4o, claude-haiku-4-5")
+
+
 def test_an_empty_pattern_match_is_no_model() -> None:
     config = config_of("model: '*', custom_llm_provider: openai", name="openai/*")
     with pytest.raises(NotFound):

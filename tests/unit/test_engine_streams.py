@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -177,6 +178,28 @@ async def test_a_whole_stream_is_at_its_end_though_the_connection_stays_open() -
 
 
 @in_virtual_time
+async def test_a_connection_whose_end_has_come_already_is_used_again() -> None:
+    read, ended = asyncio.Event(), asyncio.Event()
+
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        await visit.piece(b'data: {"word": "one"}\n\ndata: [DONE]\n\n')
+        await read.wait()
+        await visit.send(b"0\r\n\r\n")
+        ended.set()
+
+    async with upstream(script) as server, Engine(plain) as engine:
+        call = call_of(deployment(server.url))
+        async with aclosing(engine.stream(call)) as chunks:
+            assert await anext(chunks) == WORDS[0]
+            read.set()
+            await ended.wait()
+            assert await anext(chunks, None) is None
+        assert await received(engine, call) == (WORDS[:1], None)
+    assert server.connections == 1
+
+
+@in_virtual_time
 async def test_the_connections_end_brings_the_usage_where_the_server_never_says_done() -> None:
     async def script(visit: Visit) -> None:
         await visit.begin_stream()
@@ -189,8 +212,8 @@ async def test_the_connections_end_brings_the_usage_where_the_server_never_says_
         Engine(lambda entry: open_direct(entry, None)) as engine,
     ):
         call = call_of(deployment(server.url, provider="openai"))
-        call.body["stream_options"] = {"include_usage": True}
-        (_, last), error = await received(engine, call)
+        body = {**call.body, "stream_options": {"include_usage": True}}
+        (_, last), error = await received(engine, replace(call, body=body))
     assert error is None
     assert last["usage"]["completion_tokens"] == 4
 

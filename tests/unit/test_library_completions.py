@@ -115,6 +115,33 @@ def test_many_streams_are_read_one_after_another(provider_keys: SimulatorClient)
         assert text in "".join(chunk.choices[0].delta.content or "" for chunk in stream)
 
 
+def test_litellms_parameters_may_be_given_by_their_place(provider_keys: SimulatorClient) -> None:
+    by_place = batch_completion(
+        *("claude-2", [[{"role": "user", "content": "[[tool]]"}]], [TOOL], "auto", 0.2, None, 1),
+        *(None, None, 50, None, None, None, "somebody", "an-id", None, 30, 7),
+    )
+    asked = completion("gpt-4o", HI, None, 0.25, None, 2)
+
+    assert isinstance(by_place, list)
+    assert isinstance(by_place[0], ModelResponse)
+    call = by_place[0].choices[0].message.function_call
+    assert call
+    assert call.name == "weather"
+    assert len(asked.choices) == 2
+    (refused,) = batch_completion("claude-2", [HI], None, None, None, None, 3)
+    assert isinstance(refused, nightmail.BadRequestError)
+    assert refused.param == "n"
+    (stream,) = batch_completion("gpt-4o", [HI], None, None, None, None, None, True)
+    assert isinstance(stream, nightmail.Stream)
+
+
+def test_parameters_by_place_are_neither_too_many_nor_given_twice() -> None:
+    with pytest.raises(TypeError, match="temperature"):
+        batch_completion("gpt-4o", [HI], None, None, 0.2, temperature=0.3)
+    with pytest.raises(TypeError, match="'n'"):
+        completion("gpt-4o", HI, 30, 0.2, 1, 1, "one too many")
+
+
 # ---- races
 
 
@@ -140,6 +167,36 @@ def test_nobody_won_and_all_the_reasons_are_told(provider_keys: SimulatorClient)
         batch_completion_models(models=["gpt-4o", "claude-2"], messages=HI)
 
     assert [one["model"] for one in caught.value.models or ()] == ["gpt-4o", "claude-2"]
+    assert caught.value.model == "gpt-4o, claude-2"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_race_tells_the_statuses_of_the_providers_themselves(
+    provider_keys: SimulatorClient, monkeypatch: pytest.MonkeyPatch, stream: Any
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "")
+    provider_keys.behave({"kind": "status", "status": 401})
+
+    with pytest.raises(nightmail.AuthenticationError) as caught:
+        batch_completion_models(
+            models=["gpt-4o", "claude-2", "groq/llama-3"], messages=HI, stream=stream
+        )
+
+    assert caught.value.status_code == 401
+    assert [one["status"] for one in caught.value.models or ()] == [401, 401, 401]
+    assert "gpt-4o (401), claude-2 (401), groq/llama-3 (401)" in caught.value.message
+
+
+def test_the_report_of_a_race_has_the_status_of_the_provider(
+    provider_keys: SimulatorClient,
+) -> None:
+    provider_keys.behave({"kind": "status", "status": 401, "match": {"provider": "openai"}})
+
+    answer = batch_completion_models(
+        models=["gpt-4o", "claude-2"], messages=HI, hedge_after_ms=60_000
+    )
+
+    assert answer.nightmail.race[0]["status"] == 401
 
 
 def test_a_race_of_deployments_keeps_their_keys_apart(provider_keys: SimulatorClient) -> None:
@@ -301,6 +358,32 @@ def test_a_missing_key_is_named(
         completion("groq/llama-3", HI)
 
     assert caught.value.status_code == 401
+    assert (caught.value.model, caught.value.llm_provider) == ("groq/llama-3", "groq")
+    with pytest.raises(nightmail.AuthenticationError) as caught:
+        completion("gpt-4o", HI, fallbacks=["groq/llama-3"])
+    assert caught.value.llm_provider == "groq"
+
+
+def test_a_refused_parameter_has_its_model_and_provider(provider_keys: SimulatorClient) -> None:
+    given: dict[str, Any] = {"n": 3}
+    with pytest.raises(nightmail.BadRequestError) as caught:
+        completion("claude-2", HI, **given)
+    with pytest.raises(nightmail.BadRequestError) as streamed:
+        completion("claude-2", HI, stream=True, **given)
+    found = batch_completion("claude-2", [HI], **given)
+    assert isinstance(found, list)
+    both = batch_completion_models_all_responses(["claude-2"], HI, **given)
+
+    for failed in (caught.value, streamed.value, *found, *both):
+        assert isinstance(failed, nightmail.BadRequestError)
+        assert (failed.model, failed.llm_provider) == ("claude-2", "anthropic")
+
+
+@pytest.mark.parametrize("model", [None, 5])
+def test_a_model_that_is_no_name_is_refused(model: Any) -> None:
+    for ask in (batch_completion, embedding):
+        with pytest.raises(nightmail.BadRequestError, match="model"):
+            ask(model, [HI])
 
 
 def test_a_key_of_the_environment_does_not_go_to_a_server_of_the_call(

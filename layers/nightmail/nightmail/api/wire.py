@@ -11,7 +11,7 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 
 from nightmail.error_object import error_object
-from nightmail.errors import GatewayError, StorageError
+from nightmail.errors import GatewayError, ProviderError, StorageError
 
 JSON = "application/json"
 # OpenAI's clients try again after these unless told otherwise, and would wait as long for the same.
@@ -51,7 +51,8 @@ def error_body(
 def error_response(error: GatewayError) -> Response[str]:
     """The one place where an error becomes an answer."""
     headers = {}
-    if error.http_status in _AS_IT_WAS:
+    is_for_good = isinstance(error, ProviderError) and not error.retryable
+    if error.http_status in _AS_IT_WAS or is_for_good:
         headers["x-should-retry"] = "false"
     seconds = getattr(error, "retry_after_seconds", None)
     if seconds is not None:

@@ -18,6 +18,7 @@ from nightmail.provider_names import split_model
 
 ANY = "any"  # the provider of a `*` that names none
 _LONGEST_NAME = 256
+_COMMA = ","
 _NO_MODELS = "This gateway has no models yet: put a config.yaml with a model_list into its bucket."
 
 
@@ -138,6 +139,8 @@ class GatewayConfig:
             return []
         if wanted in self._entries:
             return self._made(name, wanted, ())
+        if _COMMA in wanted:  # several names, which a `*` would take for one
+            return []
         for pattern in self._patterns:
             parts = match_pattern(pattern, wanted)
             if parts is not None:

@@ -33,11 +33,24 @@ Models = Sequence[str] | str | None
 
 # LiteLLM's order of what stands behind the messages.
 _IN_ONE = ("timeout", "temperature", "top_p", "n")
-_IN_MANY = (
-    ("functions", "function_call", "temperature", "top_p", "n", "stream", "stop", "max_tokens")
-    + ("presence_penalty", "frequency_penalty", "logit_bias", "user", "deployment_id")
-    + ("request_timeout", "timeout", "max_workers")
-)
+_IN_MANY = [
+    "functions",
+    "function_call",
+    "temperature",
+    "top_p",
+    "n",
+    "stream",
+    "stop",
+    "max_tokens",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "user",
+    "deployment_id",
+    "request_timeout",
+    "timeout",
+    "max_workers",
+]
 
 
 def _open(given: Mapping[str, Any], **asked: Any) -> tuple[Backend, Options, Body]:
@@ -56,26 +69,24 @@ def _open(given: Mapping[str, Any], **asked: Any) -> tuple[Backend, Options, Bod
 async def complete(
     model: str, messages: Messages, *others: Any, stream: bool | None = None, **given: Any
 ) -> ModelResponse | Chunks:
+    given = placed(_IN_ONE, others, given)
     with asking(model):
-        given = placed(_IN_ONE, others, given)
-        return await _complete(model, messages, stream, given)
+        backend, options, body = _open(given, model=model, messages=messages, stream=stream)
+        _check_one(model, messages)
+        is_race = options.deployments is not None or options.model_list is not None
+        if stream:
+            opening = backend.open_race(body) if is_race else backend.open_chat(body)
+            return _stream(await opening, model)
+        return ModelResponse(await (backend.race(body) if is_race else backend.chat(body)))
 
 
-async def _complete(
-    model: str, messages: Messages, stream: bool | None, given: Mapping[str, Any]
-) -> ModelResponse | Chunks:
-    backend, options, body = _open(given, model=model, messages=messages, stream=stream)
+def _check_one(model: str, messages: Messages) -> None:
     if not isinstance(model, str) or "," in model or is_nested(messages):
         raise bad_request(
             "One model and one list of messages were expected. For several, there are "
             "batch_completion, batch_completion_models and batch_completion_models_all_responses.",
             "messages" if is_nested(messages) else "model",
         )
-    is_race = options.deployments is not None or options.model_list is not None
-    if stream:
-        opening = backend.open_race(body) if is_race else backend.open_chat(body)
-        return _stream(await opening, model)
-    return ModelResponse(await (backend.race(body) if is_race else backend.chat(body)))
 
 
 async def race(

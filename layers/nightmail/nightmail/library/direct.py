@@ -156,7 +156,7 @@ def _one_model(body: Body) -> ModelRequest:
     return request
 
 
-async def _chunks(opened: OpenStream, model: str) -> AsyncGenerator[JsonObject]:
+async def _chunks(opened: OpenStream, model: str | None) -> AsyncGenerator[JsonObject]:
     with failures_of(model):
         async with aclosing(opened):
             async for chunk in opened:
