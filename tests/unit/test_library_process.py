@@ -96,6 +96,15 @@ def test_the_package_alone_imports_nothing() -> None:
     assert [name for name in json.loads(printed) if name.startswith("nightmail")] == ["nightmail"]
 
 
+def test_the_exceptions_are_found_without_an_import_of_their_own() -> None:
+    printed = run("""
+        import nightmail
+        print(nightmail.exceptions.NotFoundError is nightmail.NotFoundError)
+    """)
+
+    assert printed.strip() == "True"
+
+
 def test_the_library_imports_what_it_depends_on_and_no_more() -> None:
     printed = run("""
         import sys
