@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,32 @@ def test_costs_are_reckoned(provider_keys: SimulatorClient) -> None:
     assert completion(model="gpt-4o", messages=GREETING).usage.completion_tokens > 0
 
 
+def test_files_and_batches_by_their_awaited_functions(
+    provider_keys: SimulatorClient, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "openai_batch_completions.jsonl", chat_lines(2))
+    from_openai = {"custom_llm_provider": "openai"}
+
+    async def work() -> None:
+        with path.open("rb") as file:
+            made = await nightmail.acreate_file(file=file, purpose="batch", **from_openai)
+        batch = await nightmail.acreate_batch(
+            completion_window="24h",
+            endpoint="/v1/chat/completions",
+            input_file_id=made.id,
+            metadata={"key1": "value1", "key2": "value2"},
+            **from_openai,
+        )
+        retrieved = await nightmail.aretrieve_batch(batch_id=batch.id, **from_openai)
+        assert (retrieved.id, retrieved.metadata) == (batch.id, batch.metadata)
+        content = await nightmail.afile_content(file_id=made.id, **from_openai)
+        assert content.content == path.read_bytes()
+        listed = nightmail.list_batches(limit=2, **from_openai)
+        assert [one.id for one in listed.data] == [batch.id]
+
+    asyncio.run(work())
+
+
 def test_every_name_of_the_pages_is_there_to_import() -> None:
     pages = ["completion", "batch_completion", "batch_completion_models"]
     pages += ["batch_completion_models_all_responses", "batch_completion_create"]
@@ -187,3 +215,4 @@ def test_every_name_of_the_pages_is_there_to_import() -> None:
         assert callable(getattr(nightmail, name))
         assert callable(getattr(nightmail, f"a{name}"))
     assert isinstance(Batch(id="b"), dict)
+    assert nightmail.os is os

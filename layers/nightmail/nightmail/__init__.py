@@ -48,11 +48,15 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
+# LiteLLM's page on batches takes `os` from the package, too.
+_MODULES = {"exceptions": "nightmail.exceptions", "os": "os"}
+
+
 def __getattr__(name: str) -> Any:
     if name == "__all__":
         return sorted(_HOME_OF)
-    if name == "exceptions":
-        return import_module("nightmail.exceptions")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOME_OF:
         raise AttributeError(f"module 'nightmail' has no attribute '{name}'", name=name)
     return getattr(import_module(f"nightmail.library.{_HOME_OF[name]}"), name)
