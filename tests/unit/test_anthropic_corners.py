@@ -183,7 +183,7 @@ def test_an_endpoint_that_anthropic_has_not_is_the_models_fault() -> None:
         (
             THINKS_BY_BUDGET,
             {"reasoning_effort": "low", "max_tokens": 1024},
-            "Thoughts need a limit of more than 1024 tokens.",
+            "Thoughts need more than 1024 tokens: give a greater max_tokens, or none.",
         ),
     ],
 )

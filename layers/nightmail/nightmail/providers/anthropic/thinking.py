@@ -59,7 +59,7 @@ def to_thinking(request: ChatRequest, *, forces_tool: bool, awaits_thoughts: boo
     elif not request.abilities.budgeted_thinking:
         request.leave_out("reasoning_effort", "The model does not think aloud.")
     elif limit is not None and limit <= _LEAST_BUDGET:
-        why = f"Thoughts need a limit of more than {_LEAST_BUDGET} tokens."
+        why = f"Thoughts need more than {_LEAST_BUDGET} tokens: give a greater max_tokens, or none."
         request.leave_out("reasoning_effort", why)
     elif not awaits_thoughts:
         return _budgeted(limit, _BUDGETS[effort])
