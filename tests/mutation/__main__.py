@@ -24,7 +24,7 @@ MOST_SECONDS = 45 * 60
 def main() -> int:
     started = monotonic()
     set_up(ROOT, STAGE)
-    print("This takes about twelve minutes on two processors.", flush=True)
+    print("This takes six to twelve minutes on two processors.", flush=True)
     _mutate()
     outcomes = results(STAGE, MUTMUT)
     print(f"{(monotonic() - started) / 60:.0f} minutes: {summary(outcomes)}")
