@@ -10,8 +10,8 @@ from nightmail.engine.call import Call
 from nightmail.errors import ProviderRejected
 
 from local.simulator.client import SimulatorClient
-from tests.unit.adapters.asked import choices, text_of
-from tests.unit.adapters.cases import FEATURES, QUESTION, Feature
+from tests.unit.adapters.asked import text_of
+from tests.unit.adapters.cases import QUESTION
 from tests.unit.simulated_calls import answer, call_to, stream
 
 MODEL = "claude-sonnet-4-5"
@@ -19,17 +19,6 @@ MODEL = "claude-sonnet-4-5"
 
 def call_of(simulator: SimulatorClient, body: Mapping[str, Any], model: str = MODEL) -> Call:
     return call_to(simulator, "anthropic", model, body)
-
-
-@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_is_answered_the_same_in_one_piece_and_as_a_stream(
-    simulator: SimulatorClient, feature: Feature
-) -> None:
-    call = call_of(simulator, feature.body)
-    (whole,) = answer(call)["choices"]
-    chunks = stream(call)
-    assert text_of(chunks) == (whole["message"]["content"] or "")
-    assert choices(chunks)[-1]["finish_reason"] == whole["finish_reason"]
 
 
 def test_a_schema_holds_an_older_model_too(simulator: SimulatorClient) -> None:

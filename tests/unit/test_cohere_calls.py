@@ -12,24 +12,12 @@ from nightmail.engine.call import Call
 from nightmail.errors import ProviderRejected
 
 from local.simulator.client import SimulatorClient
-from tests.unit.adapters.asked import choices, text_of
-from tests.unit.adapters.cases import CHAT, EMBEDDINGS, FEATURES, QUESTION, WITH_TOOLS, Feature
+from tests.unit.adapters.cases import CHAT, EMBEDDINGS, QUESTION, WITH_TOOLS
 from tests.unit.simulated_calls import answer, call_to, stream
 
 
 def call_of(simulator: SimulatorClient, body: Mapping[str, Any], endpoint: str = CHAT) -> Call:
     return call_to(simulator, "cohere", "command-r", body, endpoint)
-
-
-@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_is_answered_the_same_in_one_piece_and_as_a_stream(
-    simulator: SimulatorClient, feature: Feature
-) -> None:
-    call = call_of(simulator, feature.body)
-    (whole,) = answer(call)["choices"]
-    chunks = stream(call)
-    assert text_of(chunks) == (whole["message"]["content"] or "")
-    assert choices(chunks)[-1]["finish_reason"] == whole["finish_reason"]
 
 
 def test_a_named_tool_is_called_and_no_other(simulator: SimulatorClient) -> None:

@@ -60,26 +60,17 @@ class Api(APIGatewayRestResolver):
 
     def json_object(self) -> dict[str, Any]:
         """The request's body. Raises InvalidRequest where it is no JSON object."""
-        content = self.body()
-        try:
-            body = orjson.loads(content)
-        except ValueError as error:
-            raise InvalidRequest("The body of your request is not valid JSON.") from error
-        if not isinstance(body, dict):
-            raise InvalidRequest("The body of your request has to be a JSON object.")
-        if is_too_deep(content, body):
-            raise InvalidRequest("The body of your request is nested too deeply.")
-        return body
+        return _json_object(self.body())
 
     def prompts(self, most_bytes: int) -> dict[str, Any]:
         """The body of a request that calls models. Raises as `json_object`, and TooLarge."""
-        size = len(self.body())
-        if size > most_bytes:
+        content = self.body()
+        if len(content) > most_bytes:
             raise TooLarge(
-                f"Your request has {size} bytes; one request takes up to {most_bytes}. Send more "
+                f"Your request has {len(content)} bytes; one request takes up to {most_bytes}. Send more "
                 "prompts as a batch: POST /files, or /uploads for a big file, then POST /batches."
             )
-        return self.json_object()
+        return _json_object(content)
 
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Resolve one event of API Gateway."""
@@ -94,6 +85,18 @@ class Api(APIGatewayRestResolver):
         event = self.current_event
         message = f"Invalid URL ({event.http_method} {event.path})"
         return json_response(error_body(message, "invalid_request_error", None, None), 404)
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(content)
+    except ValueError as error:
+        raise InvalidRequest("The body of your request is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body of your request has to be a JSON object.")
+    if is_too_deep(content, body):
+        raise InvalidRequest("The body of your request is nested too deeply.")
+    return body
 
 
 def _refuse(error: GatewayError) -> Response[str]:

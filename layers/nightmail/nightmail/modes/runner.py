@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
@@ -75,26 +75,26 @@ class Runner:
                 chunk = await self._next(request, chunks)
 
     async def _answer(self, request: ModelRequest) -> JsonObject:
-        failure: GatewayError | None = None
-        for call in self._calls(request):
-            try:
-                return (await self._engine.call(call)).body
-            except GatewayError as error:
-                failure = failure or error
-                if not _may_fall_back(error):
-                    break
-        assert failure
-        raise failure
+        return (await self._with_fallbacks(request, self._engine.call)).body
 
     async def _begin(
         self, request: ModelRequest
     ) -> tuple[AsyncGenerator[JsonObject], JsonObject | None]:
         """A stream that runs, and its first chunk."""
+
+        async def begin(call: Call) -> tuple[AsyncGenerator[JsonObject], JsonObject | None]:
+            chunks = self._engine.stream(call)
+            return chunks, await self._next(request, chunks)
+
+        return await self._with_fallbacks(request, begin)
+
+    async def _with_fallbacks(
+        self, request: ModelRequest, attempt: Callable[[Call], Awaitable[T]]
+    ) -> T:
         failure: GatewayError | None = None
         for call in self._calls(request):
-            chunks = self._engine.stream(call)
             try:
-                return chunks, await self._next(request, chunks)
+                return await attempt(call)
             except GatewayError as error:
                 failure = failure or error
                 if not _may_fall_back(error):
