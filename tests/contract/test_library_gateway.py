@@ -28,6 +28,7 @@ from nightmail import (
 )
 
 from local.simulator.client import SimulatorClient
+from tests.api_page import files_and_batches
 from tests.contract.conftest import MASTER_KEY
 from tests.contract.gateway_server import GatewayServer
 from tests.contract.life import Life
@@ -290,28 +291,10 @@ def test_everything_can_be_awaited(life: Life, tmp_path: Path) -> None:
 
 
 def test_files_and_batches_by_their_awaited_functions(tmp_path: Path) -> None:
-    path = tmp_path / "openai_batch_completions.jsonl"
+    path = tmp_path / "batch.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in chat_lines(2)))
-    from_openai = {"custom_llm_provider": "openai"}
 
-    async def work() -> None:
-        with path.open("rb") as file:
-            made = await nightmail.acreate_file(file=file, purpose="batch", **from_openai)
-        batch = await nightmail.acreate_batch(
-            completion_window="24h",
-            endpoint="/v1/chat/completions",
-            input_file_id=made.id,
-            metadata={"key1": "value1", "key2": "value2"},
-            **from_openai,
-        )
-        retrieved = await nightmail.aretrieve_batch(batch_id=batch.id, **from_openai)
-        assert (retrieved.id, retrieved.metadata) == (batch.id, batch.metadata)
-        content = await nightmail.afile_content(file_id=made.id, **from_openai)
-        assert content.content == path.read_bytes()
-        listed = nightmail.list_batches(limit=2, **from_openai)
-        assert [one.id for one in listed.data] == [batch.id]
-
-    asyncio.run(work())
+    asyncio.run(files_and_batches(path))
 
 
 # ---- files

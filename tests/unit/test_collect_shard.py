@@ -17,7 +17,7 @@ from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome, number_of
 from nightmail.part import Ending
 from nightmail.providers.base import BatchProvider, Cursor, Limits, Result
-from nightmail.shard import Shard, ShardState
+from nightmail.shard import ShardState
 from nightmail.steps import collection
 
 from local.simulator.client import SimulatorClient
@@ -60,17 +60,8 @@ def ended(provider: Provider, lines: int, lines_a_run: int = 0, **changes: Any) 
     world.step("PlanBatch")
     world.lines_a_run = lines_a_run
     fields = {"ending": Ending.COMPLETED, "provider_output_ids": ["file-out"], **changes}
-    change(world, state=ShardState.ENDED, **fields)
+    world.change_shard(state=ShardState.ENDED, **fields)
     return world
-
-
-def change(world: World, **changes: Any) -> None:
-    world.stores.parts.shards.save(the_shard(world).model_copy(update=changes))
-
-
-def the_shard(world: World) -> Shard:
-    (shard,) = world.shards
-    return shard
 
 
 def collect(world: World) -> tuple[str, int]:
@@ -89,11 +80,11 @@ def refused(number: int) -> Outcome:
 
 def runs(world: World) -> list[list[bytes]]:
     objects = world.stores.objects
-    return [objects.get(run.key).splitlines() for run in the_shard(world).runs]
+    return [objects.get(run.key).splitlines() for run in world.shard.runs]
 
 
 def figures(world: World) -> tuple[int, int, int]:
-    shard = the_shard(world)
+    shard = world.shard
     return shard.completed, shard.failed, shard.usage.input_tokens
 
 
@@ -105,7 +96,7 @@ def test_results_in_any_order_become_a_sorted_run_and_are_booked() -> None:
     assert collect(world) == ("done", 0)
     (run,) = runs(world)
     assert [number_of(row) for row in run] == [1, 2, 3]
-    assert the_shard(world).state is ShardState.COLLECTED
+    assert world.shard.state is ShardState.COLLECTED
     assert figures(world) == (2, 1, 4)
 
 
@@ -165,9 +156,9 @@ def test_files_are_the_same_wherever_the_collecting_stopped(
 def test_a_shard_is_booked_once() -> None:
     world = ended(Provider([answered(1)]), 1)
     collect(world)
-    booked = the_shard(world)
+    booked = world.shard
     assert collect(world) == ("done", 0)
-    assert the_shard(world) == booked
+    assert world.shard == booked
 
 
 def test_of_two_collections_at_once_one_books() -> None:
@@ -193,10 +184,10 @@ def test_results_that_are_missing_are_looked_for_again_from_the_poll_on() -> Non
     provider = Provider([answered(1)])
     world = ended(provider, 2)
     assert collect(world) == ("poll", 5)
-    assert the_shard(world).state is ShardState.SUBMITTED
+    assert world.shard.state is ShardState.SUBMITTED
     assert figures(world) == (0, 0, 0)
     provider.outcomes = [answered(2)]  # what was taken before is kept
-    change(world, state=ShardState.ENDED)
+    world.change_shard(state=ShardState.ENDED)
     assert collect(world) == ("done", 0)
     assert figures(world) == (2, 0, 4)
 
@@ -270,7 +261,7 @@ def test_a_provider_out_of_reach_is_left_three_hours_after_the_end(is_cancelled:
     assert collect(world)[0] == "collect"
     world.now += 1
     assert collect(world)[0] == "done"
-    assert the_shard(world).ending is Ending.LOST
+    assert world.shard.ending is Ending.LOST
 
 
 @pytest.mark.parametrize(
@@ -279,7 +270,7 @@ def test_a_provider_out_of_reach_is_left_three_hours_after_the_end(is_cancelled:
 )
 def test_a_shard_in_another_state_is_sent_on(state: str, goes_to: str) -> None:
     world = ended(Provider([]), 1)
-    change(world, state=ShardState(state))
+    world.change_shard(state=ShardState(state))
     assert collect(world)[0] == goes_to
 
 

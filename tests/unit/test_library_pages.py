@@ -23,6 +23,7 @@ from nightmail import (
 )
 
 from local.simulator.client import SimulatorClient
+from tests.api_page import files_and_batches
 
 GREETING = [{"role": "user", "content": "Hello, how are things?"}]
 QUESTIONS = [
@@ -183,27 +184,7 @@ def test_costs_are_reckoned(provider_keys: SimulatorClient) -> None:
 def test_files_and_batches_by_their_awaited_functions(
     provider_keys: SimulatorClient, tmp_path: Path
 ) -> None:
-    path = write_lines(tmp_path / "openai_batch_completions.jsonl", chat_lines(2))
-    from_openai = {"custom_llm_provider": "openai"}
-
-    async def work() -> None:
-        with path.open("rb") as file:
-            made = await nightmail.acreate_file(file=file, purpose="batch", **from_openai)
-        batch = await nightmail.acreate_batch(
-            completion_window="24h",
-            endpoint="/v1/chat/completions",
-            input_file_id=made.id,
-            metadata={"key1": "value1", "key2": "value2"},
-            **from_openai,
-        )
-        retrieved = await nightmail.aretrieve_batch(batch_id=batch.id, **from_openai)
-        assert (retrieved.id, retrieved.metadata) == (batch.id, batch.metadata)
-        content = await nightmail.afile_content(file_id=made.id, **from_openai)
-        assert content.content == path.read_bytes()
-        listed = nightmail.list_batches(limit=2, **from_openai)
-        assert [one.id for one in listed.data] == [batch.id]
-
-    asyncio.run(work())
+    asyncio.run(files_and_batches(write_lines(tmp_path / "batch.jsonl", chat_lines(2))))
 
 
 def test_every_name_of_the_pages_is_there_to_import() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from nightmail.batch import BatchStatus
-from nightmail.shard import Shard
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
@@ -33,11 +32,6 @@ def finish(world: World, *faults: Json, lines: list[Json] | None = None) -> str:
 
 def check_all_answered(world: World) -> None:
     assert len(world.check_promises(requests(LINES)).output) == LINES
-
-
-def the_shard(world: World) -> Shard:
-    (shard,) = world.shards
-    return shard
 
 
 # ---- Refusals that heal
@@ -120,7 +114,7 @@ def test_an_unclear_answer_after_a_full_queue_does_not_adopt_the_batch_that_fail
     world.simulator.behave({"kind": "drop", "times": 1, "match": CREATE})
     assert world.step("SubmitShard", 1)["next"] == "submit"
     assert world.step("SubmitShard", 1)["next"] == "submit"
-    assert the_shard(world).looks == 1
+    assert world.shard.looks == 1
     world.run()
     check_all_answered(world)
     assert [batch["status"] for batch in world.provider_batches()] == ["failed", "completed"]

@@ -9,7 +9,7 @@ import pytest
 from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, StorageUnavailable
 from nightmail.part import Ending
-from nightmail.shard import Shard, ShardState
+from nightmail.shard import ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
@@ -36,18 +36,9 @@ def poll(world: World) -> tuple[str, int]:
     return step["next"], step["wait_seconds"]
 
 
-def the_shard(world: World) -> Shard:
-    (shard,) = world.shards
-    return shard
-
-
-def change(world: World, **changes: Any) -> None:
-    world.stores.parts.shards.save(the_shard(world).model_copy(update=changes))
-
-
 def answer_with(world: World, **fields: Any) -> None:
     """The next polls show this batch."""
-    shown = {"id": the_shard(world).provider_batch_id, "object": "batch", **fields}
+    shown = {"id": world.shard.provider_batch_id, "object": "batch", **fields}
     world.simulator.behave(answered(shown))
 
 
@@ -66,7 +57,7 @@ def test_the_wait_is_an_eighth_of_the_time_waited(world: World) -> None:
 
 def test_progress_is_kept_with_the_providers_word(world: World) -> None:
     poll(world)
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.reported_completed, shard.reported_failed) == (1, 0)
     assert shard.provider_status == "in_progress"
 
@@ -74,7 +65,7 @@ def test_progress_is_kept_with_the_providers_word(world: World) -> None:
 def test_an_unknown_word_counts_as_running(world: World) -> None:
     answer_with(world, status="reticulating")
     assert poll(world)[0] == "poll"
-    assert the_shard(world).provider_status == "reticulating"
+    assert world.shard.provider_status == "reticulating"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +79,7 @@ def test_figures_never_go_back_nor_beyond_the_lines(
     counts = dict(zip(("completed", "failed"), reported, strict=True))
     answer_with(world, status="in_progress", request_counts=counts)
     poll(world)
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.reported_completed, shard.reported_failed) == kept
 
 
@@ -103,7 +94,7 @@ def test_figures_never_go_back_nor_beyond_the_lines(
     ],
 )
 def test_a_shard_in_another_state_is_sent_on(world: World, state: str, goes_to: str) -> None:
-    change(world, state=ShardState(state))
+    world.change_shard(state=ShardState(state))
     calls = len(world.simulator.calls())
     assert poll(world)[0] == goes_to
     assert len(world.simulator.calls()) == calls
@@ -121,7 +112,7 @@ def test_an_end_is_noted_with_its_outputs(world: World) -> None:
     world.simulator.release()
     world.simulator.until_settled()
     assert poll(world) == ("collect", 0)
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.ending) == (ShardState.ENDED, Ending.COMPLETED)
     assert shard.provider_output_ids == [world.provider_batches()[0]["output_file_id"]]
 
@@ -135,7 +126,7 @@ def test_outputs_that_have_to_be_there_are_waited_for(world: World, status: str)
 
 @pytest.mark.parametrize("status", ["cancelled", "expired"])
 def test_a_batch_that_ended_with_nothing_is_not_waited_for(world: World, status: str) -> None:
-    change(world, reported_completed=0)
+    world.change_shard(reported_completed=0)
     answer_with(world, status=status)
     assert poll(world) == ("collect", 0)
 
@@ -143,7 +134,7 @@ def test_a_batch_that_ended_with_nothing_is_not_waited_for(world: World, status:
 def test_a_failed_batch_with_results_is_collected(world: World) -> None:
     answer_with(world, status="failed", output_file_id="file-1", errors=[{"code": "c"}])
     assert poll(world)[0] == "collect"
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.ending, shard.errors[0].code) == (Ending.FAILED, "c")
 
 
@@ -152,14 +143,14 @@ def test_a_batch_that_the_provider_gave_back_is_submitted_later_and_says_why(wor
         world, status="failed", errors=[{"code": "token_limit_exceeded", "message": "Full."}]
     )
     assert poll(world) == ("submit", 20)
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.returns, shard.last_refusal) == (ShardState.PLANNED, 1, "Full.")
 
 
 def test_a_failed_batch_without_a_reason_says_so(world: World) -> None:
     answer_with(world, status="failed")
     assert poll(world)[0] == "done"
-    assert the_shard(world).errors[0].message == "openai failed the batch and gave no reason."
+    assert world.shard.errors[0].message == "openai failed the batch and gave no reason."
 
 
 # ---- Cancelling
@@ -182,7 +173,7 @@ def test_a_cancel_that_did_not_arrive_is_sent_again(world: World, status: int) -
     poll(world)
     world.simulator.until_settled()
     assert poll(world)[0] == "collect"
-    assert the_shard(world).ending is Ending.CANCELLED
+    assert world.shard.ending is Ending.CANCELLED
 
 
 @pytest.mark.parametrize(("late", "ending"), [(True, Ending.EXPIRED), (False, Ending.CANCELLED)])
@@ -199,7 +190,7 @@ def test_a_provider_that_does_not_stop_is_left_after_a_quarter_of_an_hour(
     assert poll(world)[0] == "poll"
     world.now += 1
     assert poll(world)[0] == "collect"
-    assert the_shard(world).ending is ending
+    assert world.shard.ending is ending
 
 
 # ---- Failures
@@ -209,7 +200,7 @@ def test_a_look_that_succeeds_ends_a_row_of_failures(world: World) -> None:
     world.simulator.behave({"kind": "status", "status": 500, "times": 3})
     assert [poll(world)[1] for _ in range(3)] == [5, 10, 20]
     poll(world)
-    assert the_shard(world).attempts == 0
+    assert world.shard.attempts == 0
 
 
 @pytest.mark.parametrize("status", [401, 404])
@@ -217,7 +208,7 @@ def test_a_refusal_is_waited_out_for_five_minutes(world: World, status: int) -> 
     world.simulator.behave({"kind": "status", "status": status, "message": "No."})
     steps = [poll(world) for _ in range(7)]
     assert steps == [("poll", 5 * 2**tries) for tries in range(6)] + [("done", 0)]
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.ending, shard.failed) == (ShardState.STOPPED, Ending.LOST, 3)
     assert shard.errors[0].message == f"openai answered {status}: No."
 
@@ -228,7 +219,7 @@ def test_a_provider_out_of_reach_is_asked_until_the_window_ends(world: World) ->
         assert poll(world)[0] == "poll"
     world.now = world.batch.expires_at + 900
     assert poll(world)[0] == "done"
-    assert the_shard(world).ending is Ending.EXPIRED
+    assert world.shard.ending is Ending.EXPIRED
 
 
 def test_a_store_that_is_away_is_no_answer_of_the_provider(world: World) -> None:
@@ -238,15 +229,15 @@ def test_a_store_that_is_away_is_no_answer_of_the_provider(world: World) -> None
     world.provider_of = broken
     with pytest.raises(StorageUnavailable):
         poll(world)
-    assert the_shard(world).attempts == 0
+    assert world.shard.attempts == 0
 
 
 def test_of_two_polls_at_once_one_writes(world: World) -> None:
     def meanwhile(deployment: Deployment) -> Any:
-        change(world, attempts=5)
+        world.change_shard(attempts=5)
         return provider_of(deployment)
 
     provider_of, world.provider_of = world.provider_of, meanwhile
     with pytest.raises(LeaseLost):
         poll(world)
-    assert the_shard(world).attempts == 5
+    assert world.shard.attempts == 5

@@ -9,7 +9,7 @@ from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, StorageUnavailable
 from nightmail.part import Ending
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.shard import Shard, ShardState
+from nightmail.shard import ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json, Killed
@@ -35,18 +35,9 @@ def submit(world: World) -> tuple[str, int]:
     return step["next"], step["wait_seconds"]
 
 
-def the_shard(world: World) -> Shard:
-    (shard,) = world.shards
-    return shard
-
-
-def change(world: World, **changes: Any) -> None:
-    world.stores.parts.shards.save(the_shard(world).model_copy(update=changes))
-
-
 def test_a_planned_shard_is_submitted_and_its_lease_given_back(world: World) -> None:
     assert submit(world) == ("poll", 5)
-    shard = the_shard(world)
+    shard = world.shard
     (batch,) = world.provider_batches()
     assert (shard.state, shard.provider_batch_id) == (ShardState.SUBMITTED, batch["id"])
     assert (shard.submitted_at, shard.lease_until, shard.attempts) == (NOW, 0, 0)
@@ -57,10 +48,10 @@ def test_a_planned_shard_is_submitted_and_its_lease_given_back(world: World) -> 
     [("submitted", "poll"), ("ended", "collect"), ("collected", "done"), ("stopped", "done")],
 )
 def test_a_shard_that_is_further_is_sent_on(world: World, state: str, goes_to: str) -> None:
-    change(world, state=ShardState(state))
+    world.change_shard(state=ShardState(state))
     assert submit(world)[0] == goes_to
     assert world.simulator.calls() == []
-    assert the_shard(world).lease_until == 0
+    assert world.shard.lease_until == 0
 
 
 def test_an_unknown_batch_or_shard_is_done(world: World) -> None:
@@ -77,7 +68,7 @@ def test_a_batch_that_wants_no_more_is_not_submitted(
         world.cancel()
     world.now += late
     assert submit(world)[0] == "done"
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.ending, shard.failed) == (ShardState.STOPPED, ending, 3)
     assert world.simulator.calls() == []
 
@@ -100,7 +91,7 @@ def test_a_lease_that_ran_out_is_taken_over(world: World) -> None:
 
 def test_an_attempt_that_was_overtaken_sends_nothing(world: World) -> None:
     def overtaken(deployment: Deployment) -> Any:
-        change(world, lease_until=world.now + LEASE_SECONDS)
+        world.change_shard(lease_until=world.now + LEASE_SECONDS)
         return provider_of(deployment)
 
     provider_of, world.provider_of = world.provider_of, overtaken
@@ -115,7 +106,7 @@ def test_an_attempt_that_breaks_off_gives_its_lease_back(world: World) -> None:
     world.provider_of = broken
     with pytest.raises(StorageUnavailable):
         submit(world)
-    assert the_shard(world).lease_until == 0
+    assert world.shard.lease_until == 0
 
 
 def test_a_batch_that_was_started_for_an_abandoned_shard_is_cancelled(
@@ -126,7 +117,7 @@ def test_a_batch_that_was_started_for_an_abandoned_shard_is_cancelled(
 
     def start_too_late(self: OpenAIProvider, *given: Any) -> str:
         started = start(self, *given)
-        change(world, state=ShardState.STOPPED, lease_until=0)
+        world.change_shard(state=ShardState.STOPPED, lease_until=0)
         return started
 
     monkeypatch.setattr(OpenAIProvider, "submit", start_too_late)
@@ -147,7 +138,7 @@ def test_a_clear_refusal_leaves_the_shard_planned_for_a_later_try(
     refusal = {"kind": "status", "status": status, "retry_after": 77, "match": CREATE}
     world.simulator.behave(refusal)
     assert submit(world) == ("submit", 77)
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.attempts, shard.lease_until) == (ShardState.PLANNED, 1, 0)
     world.simulator.behave()
     assert submit(world)[0] == "poll"
@@ -164,7 +155,7 @@ def test_tries_are_made_less_and_less_often(world: World) -> None:
 def test_a_refusal_that_waiting_does_not_heal_stops_the_shard(world: World, status: int) -> None:
     world.simulator.behave({"kind": "status", "status": status, "message": "No.", "match": CREATE})
     assert submit(world)[0] == "done"
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.ending, shard.failed) == (ShardState.STOPPED, Ending.FAILED, 3)
     assert [error.message for error in shard.errors] == [f"openai answered {status}: No."]
 
@@ -175,7 +166,7 @@ def test_a_missing_credential_stops_the_shard_by_name(world: World) -> None:
 
     world.provider_of = broken
     assert submit(world)[0] == "done"
-    assert the_shard(world).errors[0].message == "OPENAI_API_KEY is not known."
+    assert world.shard.errors[0].message == "OPENAI_API_KEY is not known."
 
 
 def test_a_garbled_upload_is_tried_again_but_not_for_ever(world: World) -> None:
@@ -183,7 +174,7 @@ def test_a_garbled_upload_is_tried_again_but_not_for_ever(world: World) -> None:
     world.simulator.behave(garbled)
     steps = [submit(world)[0] for _ in range(7)]
     assert steps == ["submit"] * 6 + ["done"]
-    assert the_shard(world).ending is Ending.FAILED
+    assert world.shard.ending is Ending.FAILED
 
 
 # ---- Unclear answers
@@ -192,7 +183,7 @@ def test_a_garbled_upload_is_tried_again_but_not_for_ever(world: World) -> None:
 def lose_the_answer(world: World, when: str, *more: Json) -> None:
     world.simulator.behave({"kind": "drop", "when": when, "times": 1, "match": CREATE}, *more)
     assert submit(world) == ("submit", 40)
-    shard = the_shard(world)
+    shard = world.shard
     assert (shard.state, shard.lease_until) == (ShardState.SUBMITTING, 0)
 
 
@@ -200,7 +191,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_adopted(world: World) -> Non
     lose_the_answer(world, "after")
     assert submit(world)[0] == "poll"
     (batch,) = world.provider_batches()
-    assert the_shard(world).provider_batch_id == batch["id"]
+    assert world.shard.provider_batch_id == batch["id"]
 
 
 def test_a_batch_that_is_not_found_is_looked_for_twice_and_then_submitted(world: World) -> None:
@@ -217,7 +208,7 @@ def test_a_look_that_failed_is_no_look(world: World) -> None:
     lose_the_answer(world, "before", away)
     for _ in range(3):
         assert submit(world)[0] == "submit"
-    assert the_shard(world).looks == 0
+    assert world.shard.looks == 0
     assert submit(world)[0] == "submit"
     assert world.simulator.batches() == []
 
@@ -228,7 +219,7 @@ def test_an_unclear_batch_is_not_submitted_again_when_it_is_cancelled_meanwhile(
     lose_the_answer(world, "before")
     world.cancel()
     assert [submit(world)[0] for _ in range(2)] == ["submit", "done"]
-    assert the_shard(world).ending is Ending.CANCELLED
+    assert world.shard.ending is Ending.CANCELLED
     assert world.simulator.batches() == []
 
 
@@ -238,7 +229,7 @@ def test_a_list_that_stays_out_of_reach_ends_with_the_window(world: World) -> No
     assert submit(world)[0] == "submit"
     world.now += 900
     assert submit(world)[0] == "done"
-    assert the_shard(world).ending is Ending.EXPIRED
+    assert world.shard.ending is Ending.EXPIRED
 
 
 # ---- Death and competition at every call
@@ -256,7 +247,7 @@ def test_a_submission_killed_at_any_call_is_paid_once(
         if submit(world)[0] == "poll":
             break
         world.now += LEASE_SECONDS // 2
-    assert the_shard(world).state is ShardState.SUBMITTED
+    assert world.shard.state is ShardState.SUBMITTED
     assert len(world.provider_batches()) == 1
 
 

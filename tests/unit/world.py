@@ -174,6 +174,16 @@ class World:
         return list(self.stores.parts.shards.list(BATCH_ID))
 
     @property
+    def shard(self) -> Shard:
+        """The only one."""
+        (shard,) = self.shards
+        return shard
+
+    def change_shard(self, **changes: Any) -> None:
+        """Write other values into the only shard, as if they had come about."""
+        self.stores.parts.shards.save(self.shard.model_copy(update=changes))
+
+    @property
     def chunks(self) -> list[Chunk]:
         return list(self.stores.parts.chunks.list(BATCH_ID))
 

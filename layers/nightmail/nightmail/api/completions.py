@@ -18,7 +18,8 @@ from nightmail.modes.events import OpenStream, open_stream, to_events
 from nightmail.modes.many import to_list
 from nightmail.modes.race import race, stream_race
 from nightmail.modes.requests import parse_chat, parse_embeddings, parse_models
-from nightmail.modes.runner import JsonObject, Runner
+from nightmail.modes.runner import Runner
+from nightmail.providers.direct import JsonObject
 
 Body = dict[str, Any]
 Answering = Callable[[Runner], Coroutine[Any, Any, Response[str]]]

@@ -19,8 +19,9 @@ from nightmail.modes.events import OpenStream, open_stream
 from nightmail.modes.many import run_many
 from nightmail.modes.race import race, stream_race
 from nightmail.modes.requests import parse_chat, parse_embeddings, parse_many, parse_models
-from nightmail.modes.runner import JsonObject, Runner
+from nightmail.modes.runner import Runner
 from nightmail.provider_names import split_model
+from nightmail.providers.direct import JsonObject
 
 
 class _OwnStatuses(Runner):

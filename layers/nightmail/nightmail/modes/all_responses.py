@@ -11,7 +11,8 @@ from nightmail.error_object import error_object
 from nightmail.errors import GatewayError
 from nightmail.modes.asked import Grid, ModelRequest, OnePrompt
 from nightmail.modes.interleaved import interleaved
-from nightmail.modes.runner import JsonObject, Runner
+from nightmail.modes.runner import Runner
+from nightmail.providers.direct import JsonObject
 
 
 async def all_responses(request: OnePrompt, runner: Runner) -> list[JsonObject]:

@@ -9,7 +9,8 @@ import orjson
 from nightmail.error_object import error_object
 from nightmail.errors import GatewayError
 from nightmail.modes.asked import ModelRequest
-from nightmail.modes.runner import JsonObject, Runner
+from nightmail.modes.runner import Runner
+from nightmail.providers.direct import JsonObject
 
 DONE = b"data: [DONE]\n\n"
 

@@ -16,8 +16,7 @@ from nightmail.parameters import (
     number,
     wrong_type,
 )
-
-JsonObject = dict[str, Any]
+from nightmail.providers.direct import JsonObject
 
 _SHORTEST_SECONDS = 0.001
 _LONGEST_SECONDS = 86_400

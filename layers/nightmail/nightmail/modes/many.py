@@ -14,7 +14,8 @@ from nightmail.engine.fan_out import fan_out
 from nightmail.error_object import error_object
 from nightmail.errors import GatewayError
 from nightmail.modes.asked import Item, ManyPrompts, ModelRequest
-from nightmail.modes.runner import JsonObject, Runner
+from nightmail.modes.runner import Runner
+from nightmail.providers.direct import JsonObject
 from nightmail.usage import usage_of
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from nightmail.errors import InvalidRequest
 from nightmail.modes.asked import Item
-from nightmail.modes.fields import JsonObject, check_drop_params, refuse_credentials, refuse_shared
+from nightmail.modes.fields import check_drop_params, refuse_credentials, refuse_shared
 from nightmail.parameters import required, string, wrong_type
+from nightmail.providers.direct import JsonObject
 
 _LONGEST_ID = 512
 _ONE = '[{"role": "user", "content": "..."}]'

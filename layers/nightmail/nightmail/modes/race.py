@@ -10,8 +10,9 @@ from typing import Any
 from nightmail.modes.asked import ModelRequest, OnePrompt
 from nightmail.modes.contest import AnswerT, Entrant, hold
 from nightmail.modes.events import OpenStream
-from nightmail.modes.runner import JsonObject, Runner
+from nightmail.modes.runner import Runner
 from nightmail.modes.success import flaw_of, flaw_of_stream, has_content
+from nightmail.providers.direct import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

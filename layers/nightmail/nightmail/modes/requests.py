@@ -14,7 +14,6 @@ from nightmail.modes.asked import (
     OnePrompt,
 )
 from nightmail.modes.fields import (
-    JsonObject,
     open_body,
     refuse_ours,
     take_concurrency,
@@ -25,6 +24,7 @@ from nightmail.modes.fields import (
 )
 from nightmail.modes.prompts import check_prompt, check_prompts, is_nested, read_items
 from nightmail.parameters import required, string, strings
+from nightmail.providers.direct import JsonObject
 
 _LONGEST_NAME = 512
 _MOST_MODELS = 100

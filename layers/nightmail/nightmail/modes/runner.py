@@ -6,15 +6,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
 from nightmail.engine.engine import Engine
 from nightmail.errors import GatewayError, ProviderTimedOut
 from nightmail.modes.asked import CHAT, ModelRequest
+from nightmail.providers.direct import JsonObject
 
-JsonObject = dict[str, Any]
 T = TypeVar("T")
 _CALLERS_OWN = frozenset({400, 413, 422})  # another model would be asked the same wrong thing
 _TOO_LONG = "context_length_exceeded"  # but a longer context may hold it
