@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from nightmail.api.batches import Batches
-from nightmail.batch import Batch, BatchError, BatchStatus, RequestCounts, Usage
+from nightmail.batch import Batch, BatchError, BatchStatus, RequestCounts
+from nightmail.usage import Usage
 from nightmail.errors import StorageUnavailable, WriteConflict
 from nightmail.shard import Shard, ShardState
 from nightmail.stores.batches import BatchStore

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, ProviderNotFound, ProviderUnavailable
 from nightmail.lines import Line

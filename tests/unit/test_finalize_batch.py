@@ -9,7 +9,8 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.batch import BatchError, BatchStatus, Usage
+from nightmail.batch import BatchError, BatchStatus
+from nightmail.usage import Usage
 from nightmail.errors import LeaseLost, StorageUnavailable, WriteConflict
 from nightmail.file import Segment
 from nightmail.outcome import Kind, Outcome, to_row

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.errors import InvalidRequest, ProviderError, ProviderThrottled, ProviderUnavailable
 from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
 from nightmail.providers.base import Phase

@@ -19,8 +19,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from nightmail.bill import Bill, total_usage
 from nightmail.deployment import Lane
 from nightmail.errors import StatusConflict
+from nightmail.estimate import Estimate
 from nightmail.file import ExpiresAfter, Segment
 
 
@@ -93,21 +95,8 @@ class RequestCounts(BaseModel):
     failed: int = 0
 
 
-class Usage(BaseModel):
-    """Tokens of the successful lines, in the fields of OpenAI's batch object."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
-        )
+OnDeadline = Literal["expire", "finish_direct"]
+"""What becomes of lines that the native lane still owes when the window is nearly over."""
 
 
 class InboxOrigin(BaseModel):
@@ -140,13 +129,19 @@ class Batch(BaseModel):
     metadata: dict[str, str] | None = None
     output_expires_after: ExpiresAfter | None = None
     deployment_hint: str | None = None  # LiteLLM's `model` hints choose the deployment
-    model: str | None = None  # the public name that the lines ask for
+    strict: bool | None = None  # OpenAI's rule: one endpoint, one model; None: as the config says
+    on_deadline: OnDeadline | None = None
+    dry_run: bool = False  # it is planned and not sent
+    retry_of: str | None = None  # the batch whose failed lines it runs again
+    delete_at: int | None = None  # the table's TTL attribute
+    model: str | None = None  # the public name that the lines ask for, where it is one
     lane: Lane | None = None  # which every line takes, whatever the deployment says
     answered: Segment | None = None  # outcomes that it begins with: rows, sorted
     shards: int = 0  # how many PlanBatch cut
     chunks: int = 0
     counts: RequestCounts = Field(default_factory=RequestCounts)
-    usage: Usage = Field(default_factory=Usage)
+    bills: list[Bill] = Field(default_factory=list)  # of a batch that has ended
+    estimate: Estimate | None = None
     errors: list[BatchError] = Field(default_factory=list)
     output_file_id: str | None = None
     error_file_id: str | None = None
@@ -161,6 +156,11 @@ class Batch(BaseModel):
             raise StatusConflict(f"A batch cannot go from {self.status} to {status}.")
         stamp = {} if status is BatchStatus.VALIDATING else {f"{status}_at": now}
         return self.model_copy(update={"status": status, **stamp, **changes})
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of its successful lines, when it has ended."""
+        return total_usage(self.bills)
 
     @property
     def is_planned(self) -> bool:

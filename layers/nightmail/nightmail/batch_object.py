@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nightmail.batch import Batch, RequestCounts, Usage
+from nightmail.batch import Batch, RequestCounts
+from nightmail.usage import Usage
 from nightmail.chunk import Chunk
 from nightmail.part import Part
 from nightmail.shard import Shard

@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Self
 
+from pydantic import Field
+
 from nightmail.batch import BatchError
-from nightmail.part import Ending, Part
+from nightmail.file import Segment
+from nightmail.part import Ending, Part, Track
 
 
 class ChunkState(StrEnum):
@@ -24,8 +27,16 @@ class ChunkState(StrEnum):
 
 
 class Chunk(Part):
-    """One chunk's item: short, whatever its lines are."""
+    """One chunk's item: short, whatever its lines are.
 
+    Its `log` is the outcomes as they came, rows one behind another: it only grows, so a place in it
+    stays what it is. When the chunk is over its `runs` have the same rows, sorted.
+    """
+
+    kind = "chunk"
+
+    track: Track = "chunk"
+    log: list[Segment] = Field(default_factory=list)
     state: ChunkState = ChunkState.PLANNED
     rounds: int = 0  # after which lines were left that a later try may answer
 

@@ -2,6 +2,9 @@
 
 What is common to both is here: which lines they are, what came of them, and the lease by which one
 worker at a time acts on them.
+
+A line belongs to one part at a time. Lines that a shard still owes when it has been collected pass to
+its successors: parts of the same track and number, in later rounds.
 """
 
 from __future__ import annotations
@@ -9,11 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from nightmail.batch import Batch, BatchError, BatchStatus, Usage
+from nightmail.batch import Batch, BatchError, BatchStatus
+from nightmail.usage import Usage
+from nightmail.bill import Bill, total_usage
 from nightmail.deployment import Deployment
 from nightmail.errors import GatewayError
 from nightmail.file import Segment
@@ -53,25 +58,34 @@ OWED = {
 }
 
 
+Track = Literal["shard", "chunk"]
+"""Whose map runs a part."""
+
+
 class Part(BaseModel, ABC):
     """Some lines of one batch: one deployment, one endpoint. `number` is 1-based.
 
-    They are the input file's bytes from `start` to `end`, between which others' lines may stand; the
-    number of the first of all is `first`. `fence` counts the writes, and every write is made on the
-    condition that the number is still the one that was read: a worker that was overtaken can no
-    longer write.
+    Each row of its `index` tells of one line: `number start end custom_id`, in the order of the input,
+    where `start` and `end` bound the line's bytes in the input file. The number of the first line is
+    `first`. `fallbacks` are whom to ask next, in this order, where the deployment fails. `fence`
+    counts the writes, and every write is made on the condition that the number is still the one that
+    was read: a worker that was overtaken can no longer write.
     """
+
+    kind: ClassVar[str]
 
     v: Literal[1] = 1
     batch_id: str
+    track: Track
     number: int
+    round: int = 0
     endpoint: str
     deployment: Deployment
+    fallbacks: list[Deployment] = Field(default_factory=list)
+    tries: int = 0  # rounds in which its lines were retried at this deployment
     lines: int
     first: int = 1
-    start: int = 0
-    end: int = 0
-    index: list[Segment]  # line numbers and custom_ids, in order
+    index: list[Segment]
     fence: int = 0
     lease_until: int = 0  # Unix seconds
     last_refusal: str | None = None  # why the latest attempt led to nothing
@@ -80,7 +94,7 @@ class Part(BaseModel, ABC):
     runs: list[Segment] = Field(default_factory=list)  # outcomes, each sorted by line number
     completed: int = 0
     failed: int = 0
-    usage: Usage = Field(default_factory=Usage)
+    bills: list[Bill] = Field(default_factory=list)
 
     def changed(self, **changes: Any) -> Self:
         """A copy with these fields. Raises TypeError for a name that is none."""
@@ -88,6 +102,11 @@ class Part(BaseModel, ABC):
         if unknown:
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}.")
         return self.model_copy(update=changes)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of its successful lines."""
+        return total_usage(self.bills)
 
     @abstractmethod
     def stopped(self, ending: Ending, errors: Sequence[BatchError]) -> Self:

@@ -22,7 +22,7 @@ class BatchTask(Payload):
 
 
 class ShardTask(BatchTask):
-    """Input of SubmitShard, PollShard and CollectShard."""
+    """Input of SubmitShard, PollShard, CollectShard and FinishShard: they act on the latest part of the track."""
 
     shard: int
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -33,6 +33,9 @@ class ShardState(StrEnum):
 class Shard(Part):
     """One shard's item. Times are Unix seconds."""
 
+    kind = "shard"
+
+    track: Literal["shard"] = "shard"
     input: list[Segment]  # in the provider's own format
     state: ShardState = ShardState.PLANNED
     attempts: int = 0  # refusals and time-outs since the last success
@@ -48,6 +51,7 @@ class Shard(Part):
     intended_at: int | None = None
     submitted_at: int | None = None
     cancel_asked_at: int | None = None
+    progressed_at: int | None = None  # when the provider last reported anything new
 
     def stopped(self, ending: Ending, errors: Sequence[BatchError]) -> Self:
         return self.changed(state=ShardState.STOPPED, **self._closed(ending, errors))

@@ -23,7 +23,7 @@ from nightmail.stores.events import EventBus
 from nightmail.stores.executions import Executions
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.parts import Parts
+from nightmail.stores.parts import PartStore
 from nightmail.stores.stores import Stores
 from nightmail.stores.table import Table
 from nightmail.stores.uploads import UploadStore
@@ -88,8 +88,8 @@ def batches() -> BatchStore:
 
 
 @cache
-def parts() -> Parts:
-    return Parts.of_table(table())
+def parts() -> PartStore:
+    return PartStore(table())
 
 
 @cache

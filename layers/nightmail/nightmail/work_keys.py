@@ -42,12 +42,9 @@ def part_folder(batch_id: str, first: int) -> str:
     return f"{batch_folder(batch_id)}/parts/{first:012d}"
 
 
-def shard_folder(batch_id: str, number: int) -> str:
-    return f"{batch_folder(batch_id)}/shards/{number:06d}"
-
-
-def chunk_folder(batch_id: str, number: int) -> str:
-    return f"{batch_folder(batch_id)}/chunks/{number:06d}"
+def work_folder(batch_id: str, track: str, number: int, round_: int) -> str:
+    """What a part's workers write."""
+    return f"{batch_folder(batch_id)}/{track}s/{number:06d}.{round_:02d}"
 
 
 def runs_prefix(folder: str) -> str:

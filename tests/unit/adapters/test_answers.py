@@ -7,8 +7,7 @@ import struct
 from base64 import b64decode
 
 import pytest
-from nightmail.batch import Usage
-from nightmail.usage import usage_of
+from nightmail.usage import Usage, usage_of
 
 from tests.unit.adapters.asked import BODY, answered
 from tests.unit.adapters.cases import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from math import inf
 
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.engine.fan_out import fan_out
 from nightmail.error_object import error_object
 from nightmail.errors import GatewayError

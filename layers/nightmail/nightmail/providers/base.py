@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from nightmail.batch import BatchError, Usage
+from nightmail.batch import BatchError
+from nightmail.usage import Usage
 from nightmail.deployment import Deployment
 from nightmail.lines import Line
 from nightmail.outcome import Outcome
@@ -28,11 +29,12 @@ class Limits:
 class Tag:
     """What marks a provider batch as ours, so that it can be found after an unclear answer.
 
-    `attempt` counts the batches that the provider gave back: they keep their tags.
+    `round` is the part's. `attempt` counts the batches that the provider gave back: they keep their tags.
     """
 
     batch_id: str
     shard: int
+    round: int = 0
     attempt: int = 0
 
 
@@ -82,34 +84,77 @@ class Result:
     behind: Cursor
 
 
-class BatchProvider(Protocol):
-    """The native lane of one deployment. Methods raise leaves of ProviderError and nothing else."""
+@dataclass(frozen=True)
+class ShardInput:
+    """A shard's lines in the provider's format: `size` bytes, of which `read` makes a new stream."""
+
+    read: Callable[[], Iterable[bytes]]
+    size: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A submission whose answer never came: what was to be started, and when (Unix seconds)."""
+
+    prepared: str
+    tag: Tag
+    lines: int
+    since: int
+
+
+class BatchFormat(Protocol):
+    """What of a native lane is known without a key, and without a call."""
 
     limits: Limits
 
-    def to_line(self, line: Line) -> bytes:
-        """The request in the provider's format, known by its line number, with its newline."""
+    endpoints: frozenset[str]
+    """Those it takes, as OpenAI writes them: `/v1/chat/completions`."""
 
-    def prepare(self, content: Iterable[bytes], size: int, tag: Tag) -> str:
-        """Bring a shard's lines to the provider; costs nothing. Answers what `submit` needs."""
+    def to_line(self, line: Line, line_id: str) -> bytes:
+        """The request in the provider's format, known by `line_id`, with its newline.
 
-    def submit(self, prepared: str, endpoint: str, tag: Tag) -> str:
+        Raises InvalidRequest naming a parameter that the provider has not.
+        """
+
+
+NumberOf = Callable[[str], int | None]
+"""The number of the line that a `line_id` stands for, or None where it is not ours."""
+
+
+class BatchProvider(Protocol):
+    """The native lane of one deployment: four verbs, and what they need.
+
+    Methods raise leaves of ProviderError and nothing else.
+    """
+
+    is_tagged: bool
+    """Whether the provider keeps our tag with a batch, so that `find` knows ours from all others."""
+
+    def prepare(self, content: ShardInput, tag: Tag) -> str:
+        """Bring a shard's lines to the provider; costs nothing. Answers what `submit` needs: empty
+        where the lines go with the submission itself.
+        """
+
+    def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:
         """Start the batch; this pays. Answers its id.
 
         Raises ProviderUnclear where the batch may exist although no good answer came.
         """
 
-    def find(self, prepared: str, tag: Tag, since: int) -> str | None:
-        """The id of the batch that `submit` made of `prepared` with this tag, if there is one.
+    def find(self, intent: Intent) -> list[str]:
+        """The ids of the batches that may be the one of `intent`.
 
-        It was made after `since` (Unix seconds). Raises ProviderNotFound or ProviderRejected where
-        the provider does not list its batches.
+        Where the provider keeps tags there is at most one; else every batch that was made since with as
+        many lines. Raises ProviderNotFound or ProviderRejected where the provider does not list its batches.
         """
 
     def poll(self, provider_batch_id: str) -> Progress:
         """How far it is. An unknown status counts as running."""
 
-    def results(self, output_ids: list[str], public_model: str, cursor: Cursor) -> Iterator[Result]:
+    def results(
+        self, output_ids: list[str], public_model: str, cursor: Cursor, number_of: NumberOf
+    ) -> Iterator[Result]:
         """What is in the outputs from `cursor` on, in any order."""
 
     def cancel(self, provider_batch_id: str) -> None:
@@ -118,3 +163,6 @@ class BatchProvider(Protocol):
 
 ProviderOf = Callable[[Deployment], BatchProvider]
 """Makes the native lane of a deployment. Raises CredentialMissing."""
+
+FormatOf = Callable[[Deployment], BatchFormat]
+"""The format of a deployment that has a native lane."""

@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 import orjson
 
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.chunk import Chunk
 from nightmail.direct_outcome import answered, failed
 from nightmail.engine.call import Call, Reply

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.chunk import Chunk
 from nightmail.outcome import Kind, answer_in, kind_of, number_of
 from nightmail.steps.line_outcomes import merged_rows

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.errors import NotFound
 from nightmail.file import Segment
 from nightmail.outcome import Kind, Outcome, to_row

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nightmail.batch import Batch, BatchStatus, Usage
+from nightmail.batch import Batch, BatchStatus
+from nightmail.usage import Usage
 from nightmail.part import Ending, Part
 from nightmail.payloads import BatchTask, Next, StepResult
 from nightmail.providers.base import ProviderOf

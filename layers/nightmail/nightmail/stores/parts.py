@@ -1,59 +1,74 @@
-"""Shards and chunks of a batch, and the lease that lets one worker at a time act on one."""
+"""Shards and chunks of a batch, and the lease that lets one worker at a time act on one.
+
+A track is what one child of a map runs: a part that was planned, and its successors in later rounds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from nightmail.batch import Batch
 from nightmail.chunk import Chunk
 from nightmail.errors import LeaseLost, NotFound, WriteConflict
-from nightmail.part import Part
+from nightmail.part import Part, Track
 from nightmail.shard import Shard
-from nightmail.stores.table import Condition, Key, Table
+from nightmail.stores.table import ABSENT, Condition, Item, Key, Put, Table
 
 PartT = TypeVar("PartT", bound=Part)
+_KINDS: dict[str, type[Part]] = {kind.kind: kind for kind in (Shard, Chunk)}
 
 
-class PartStore(Generic[PartT]):
-    """Parts of one kind."""
-
-    def __init__(self, table: Table, kind: type[PartT]) -> None:
+class PartStore:
+    def __init__(self, table: Table) -> None:
         self._table = table
-        self._kind = kind
-        self._name = kind.__name__.lower()
 
-    def get(self, batch_id: str, number: int) -> PartT:
-        """Raises NotFound."""
-        item = self._table.get(self._key(batch_id, number))
-        if item is None:
-            raise NotFound(f"Batch {batch_id} has no {self._name} {number}.")
-        return self._kind.model_validate(item)
+    def of_track(self, batch_id: str, track: Track, number: int) -> list[Part]:
+        """The part that was planned with this number and its successors, in order of their rounds."""
+        return list(self._query(batch_id, _place(track, number)))
 
-    def plan(self, part: PartT) -> None:
+    def current(self, batch_id: str, track: Track, number: int) -> Part:
+        """The part that the track has come to: the first that is not over, else the last.
+
+        Raises NotFound.
+        """
+        parts = self.of_track(batch_id, track, number)
+        if not parts:
+            raise NotFound(f"Batch {batch_id} has no {track} {number}.")
+        return next((part for part in parts if not part.is_over), parts[-1])
+
+    def of_batch(self, batch: Batch) -> list[Part]:
+        """Those of its plan and their successors; a plan that died may have left more behind."""
+        planned: dict[Track, int] = {"shard": batch.shards, "chunk": batch.chunks}
+        return [
+            part
+            for track, parts in planned.items()
+            if parts
+            for part in self._query(batch.id, _prefix(track))
+            if part.number <= parts
+        ]
+
+    def plan(self, part: Part) -> None:
         """Write a new one; one that somebody holds already is left as it is."""
         free = Condition("attribute_not_exists(#pk) OR #fence = :none", {"none": 0})
         try:
-            self._put(part, free)
+            self._table.put(_key(part), _item(part), free)
         except WriteConflict:
             return
 
-    def list(self, batch_id: str) -> Iterator[PartT]:
-        """In order of their numbers."""
-        items = self._table.query(f"BATCH#{batch_id}", self._prefix)
-        return (self._kind.model_validate(item) for item in items)
+    def take_lease(
+        self, batch_id: str, track: Track, number: int, now: int, seconds: int
+    ) -> Part:
+        """The current part, held for `seconds`, which the holder must not outlast without a `save`.
 
-    def take_lease(self, batch_id: str, number: int, now: int, seconds: int) -> PartT:
-        """The part, held for `seconds`, which the holder must not outlast without a `save`.
-
-        Raises LeaseLost while another holds it.
+        One that is over is not held. Raises LeaseLost while another holds it, and NotFound.
         """
-        part = self.get(batch_id, number)
+        part = self.current(batch_id, track, number)
+        if part.is_over:
+            return part
         if part.lease_until > now:
             raise LeaseLost(
-                f"The {self._name} {number} of {batch_id} is being worked on; try again later."
+                f"The {track} {number} of {batch_id} is being worked on; try again later."
             )
         return self.save(part.changed(lease_until=now + seconds))
 
@@ -66,40 +81,51 @@ class PartStore(Generic[PartT]):
 
         Raises LeaseLost where somebody else wrote since it was read.
         """
+        return self.pass_on(part, [])
+
+    def pass_on(self, part: PartT, successors: Sequence[Part]) -> PartT:
+        """Write a changed one together with those that take over some of its lines: all or none.
+
+        Raises LeaseLost where somebody else wrote since it was read.
+        """
         saved = part.changed(fence=part.fence + 1)
+        own = Put(_key(saved), _item(saved), Condition("#fence = :fence", {"fence": part.fence}))
         try:
-            self._put(saved, Condition("#fence = :fence", {"fence": part.fence}))
+            if successors:
+                new = [Put(_key(each), _item(each), ABSENT) for each in successors]
+                self._table.put_together([own, *new])
+            else:
+                self._table.put(own.key, own.item, own.condition)
         except WriteConflict as error:
             raise LeaseLost(
-                f"The {self._name} {part.number} of {part.batch_id} has passed to another worker."
+                f"The {part.track} {part.number} of {part.batch_id} has passed to another worker."
             ) from error
         return saved
 
-    def _put(self, part: PartT, condition: Condition) -> None:
-        key = self._key(part.batch_id, part.number)
-        self._table.put(key, part.model_dump(mode="json"), condition)
-
-    def _key(self, batch_id: str, number: int) -> Key:
-        return Key(f"BATCH#{batch_id}", f"{self._prefix}{number:06d}")
-
-    @property
-    def _prefix(self) -> str:
-        return f"{self._name.upper()}#"
+    def _query(self, batch_id: str, prefix: str) -> Iterator[Part]:
+        return map(_part, self._table.query(_partition(batch_id), prefix))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """All parts of a batch, of both kinds."""
+def _part(item: Item) -> Part:
+    return _KINDS[item["kind"]].model_validate(item)
 
-    shards: PartStore[Shard]
-    chunks: PartStore[Chunk]
 
-    @classmethod
-    def of_table(cls, table: Table) -> Parts:
-        return cls(PartStore(table, Shard), PartStore(table, Chunk))
+def _item(part: Part) -> Item:
+    return {"kind": part.kind, **part.model_dump(mode="json")}
 
-    def of_batch(self, batch: Batch) -> list[Part]:
-        """Those of its plan; a plan that died may have left more behind."""
-        shards = islice(self.shards.list(batch.id), batch.shards) if batch.shards else ()
-        chunks = islice(self.chunks.list(batch.id), batch.chunks) if batch.chunks else ()
-        return [*shards, *chunks]
+
+def _key(part: Part) -> Key:
+    suffix = f".{part.round:02d}" if part.round else ""
+    return Key(_partition(part.batch_id), _place(part.track, part.number) + suffix)
+
+
+def _partition(batch_id: str) -> str:
+    return f"BATCH#{batch_id}"
+
+
+def _place(track: Track, number: int) -> str:
+    return f"{_prefix(track)}{number:06d}"
+
+
+def _prefix(track: Track) -> str:
+    return f"{track.upper()}#"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.parts import Parts
+from nightmail.stores.parts import PartStore
 
 
 @dataclass(frozen=True)
 class Stores:
     batches: BatchStore
-    parts: Parts
+    parts: PartStore
     files: FileStore
     objects: ObjectStore

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from nightmail.batch import BatchError, Usage
+from nightmail.batch import BatchError
+from nightmail.usage import Usage
 from nightmail.lines import Line, is_too_deep
 from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending

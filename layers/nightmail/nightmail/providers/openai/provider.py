@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from nightmail.batch import Usage
+from nightmail.usage import Usage
 from nightmail.deployment import Deployment
 from nightmail.errors import ProviderGarbled, ProviderUnavailable, ProviderUnclear
 from nightmail.lines import Line, cut_lines
