@@ -3,6 +3,7 @@
     validating ──► in_progress ──► finalizing ──► completed
         │               │               ├───────► expired
         │               │               └───────► failed
+        ├──► completed  │   a dry run
         ├───────────────┼──► failed
         ├───────────────┼──► expired
         └───────────────┴──► cancelling ──► cancelled
@@ -48,6 +49,7 @@ NEXT: dict[BatchStatus, frozenset[BatchStatus]] = {
     BatchStatus.VALIDATING: frozenset(
         {
             BatchStatus.IN_PROGRESS,
+            BatchStatus.COMPLETED,
             BatchStatus.FAILED,
             BatchStatus.EXPIRED,
             BatchStatus.CANCELLING,
