@@ -17,6 +17,7 @@ BENCHES = {
     "transport": "bench.transport",
     "direct": "bench.direct_lane",
     "batch": "bench.batch",
+    "prices": "bench.prices",
     "litellm": "bench.litellm_gateway",
 }
 

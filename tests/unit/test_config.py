@@ -153,11 +153,11 @@ def test_limits_and_lanes_become_the_deployments() -> None:
 
 
 def test_what_a_request_may_hold_is_the_deployments_default() -> None:
-    config = config_of("model: openai/a, temperature: 0, stop: [END], weight: 1, stream: true")
+    config = config_of("model: openai/a, temperature: 0, stop: [END], order: 1, stream: true")
     (deployment,) = config.deployments("m")
     assert deployment.defaults == {"temperature": 0, "stop": ["END"]}
     named = [warning.partition(":")[0] for warning in config.warnings]
-    assert named == [f"{PARAMS}.weight", f"{PARAMS}.stream"]
+    assert named == [f"{PARAMS}.order", f"{PARAMS}.stream"]
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_every_key_that_nothing_acts_on_is_named() -> None:
     config = parse_config("""
 model_list:
 - model_name: gpt-4o-batch
-  litellm_params: {model: gpt-4o, temperature: 0, weight: 10, api_version: 2024-10-21}
+  litellm_params: {model: gpt-4o, temperature: 0, order: 10, api_version: 2024-10-21}
   model_info: {mode: batch}
   order: 1
 litellm_settings: {callbacks: [x]}
@@ -355,7 +355,7 @@ files_settings: [{custom_llm_provider: openai}]
         "general_settings.database_url",
         "litellm_settings.callbacks",
         "model_list[0].litellm_params.api_version",
-        "model_list[0].litellm_params.weight",
+        "model_list[0].litellm_params.order",
         "model_list[0].model_info.mode",
         "model_list[0].order",
         "router_settings.model_group_alias.a.x",
@@ -366,7 +366,7 @@ files_settings: [{custom_llm_provider: openai}]
 def test_referenced_names_are_those_that_something_acts_on() -> None:
     config = config_of(
         "model: openai/a, api_key: os.environ/ONE, organization: os.environ/TWO",
-        "model: openai/b, api_base: os.environ/BASE, weight: os.environ/IGNORED",
+        "model: openai/b, api_base: os.environ/BASE, order: os.environ/IGNORED",
         "model: openai/c",
         rest="general_settings: {master_key: os.environ/MASTER}",
     )
@@ -539,10 +539,10 @@ def test_the_command_prints_warnings_and_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text("model_list: [{model_name: m, litellm_params: {model: gpt-4o, weight: 1}}]")
+    path.write_text("model_list: [{model_name: m, litellm_params: {model: gpt-4o, order: 1}}]")
     assert main([str(path)]) == 0
     printed = capsys.readouterr().out
-    assert "warning: model_list[0].litellm_params.weight" in printed
+    assert "warning: model_list[0].litellm_params.order" in printed
     assert "needs OPENAI_API_KEY in the secret" in printed
 
 

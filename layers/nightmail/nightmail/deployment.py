@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -20,7 +21,9 @@ class Deployment(BaseModel):
     """One entry of `model_list`, as a batch keeps it for all its life.
 
     `api_key` is a reference (`os.environ/NAME`), never a key. `rpm` and `tpm` are requests and tokens
-    a minute. `defaults` are parameters that a request's own replace.
+    a minute. `weight` is its part of its group's lines, beside the others' weights. `prices` are of its
+    own, in US dollars for one token, by LiteLLM's names; `base_model` is whose they are where it has
+    none. `defaults` are parameters that a request's own replace.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +40,9 @@ class Deployment(BaseModel):
     max_parallel_requests: int | None = None
     rpm: int | None = None
     tpm: int | None = None
+    weight: Decimal | None = None
+    prices: dict[str, Decimal] = Field(default_factory=dict)
+    base_model: str | None = None
     lane: Lane = "auto"  # the config's `batch`
     batch_enabled: bool = False
     drop_params: bool = False

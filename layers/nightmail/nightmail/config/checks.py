@@ -26,6 +26,7 @@ def warnings_of(document: ConfigDocument) -> Iterator[str]:
         yield f"{path}: nothing acts on this key; it is ignored."
     yield from _written_keys(document)
     yield from _unserved(document)
+    yield from _weightless(document)
     if not document.model_list:
         yield "model_list: it names no model, so every request is refused."
 
@@ -54,6 +55,17 @@ def _unserved(document: ConfigDocument) -> Iterator[str]:
             yield (
                 f"{path}: '{provider}' is no provider of this gateway, so '{entry.model_name}' "
                 f"cannot be used. There are {', '.join(sorted(SERVED))}."
+            )
+
+
+def _weightless(document: ConfigDocument) -> Iterator[str]:
+    entries = document.model_list
+    weighted = {entry.model_name for entry in entries if entry.litellm_params.weight}
+    for number, entry in enumerate(entries):
+        if entry.model_name in weighted and not entry.litellm_params.weight:
+            yield (
+                f"model_list[{number}].litellm_params.weight: another entry of '{entry.model_name}' "
+                "has one, so this one gets no line of a batch; give it a weight too."
             )
 
 

@@ -1,30 +1,35 @@
 """The shape of `config.yaml`, as LiteLLM's users have it.
 
 A declared field is a key that something acts on; whatever else is given is kept aside by pydantic,
-and `unknown_keys` names it. Strict types, so that nothing is guessed.
+and `unknown_keys` names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from nightmail.config.values import (
+    Fallbacks,
+    Limit,
+    Name,
+    OnDeadline,
+    Plain,
+    Price,
+    Retries,
+    Seconds,
+    Secret,
+    Url,
+    Weight,
+    Word,
 )
-
-from nightmail.config.references import fits_a_header, is_reference, name_of
 from nightmail.deployment import Lane
 from nightmail.errors import InvalidConfig
+from nightmail.prices.own import PRICE_KEYS
 
-MOST_RETRIES = 100
 # Of OpenAI's requests for chat and for embeddings (API reference, request bodies), without what only
 # a caller can know: the prompt, and whether it is to be streamed. `top_k` is most others'.
 REQUEST_PARAMETERS = frozenset(
@@ -35,36 +40,6 @@ REQUEST_PARAMETERS = frozenset(
     | {"safety_identifier", "seed", "service_tier", "stop", "store", "temperature", "tool_choice"}
     | {"tools", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"}
 )
-
-
-def _check_reference(value: str) -> str:
-    if is_reference(value):
-        name_of(value)
-    return value
-
-
-def _check_secret(value: SecretStr) -> SecretStr:
-    text = _check_reference(value.get_secret_value())
-    if not fits_a_header(text):
-        raise ValueError("a key cannot hold line breaks, spaces around it, or anything but ASCII")
-    return value
-
-
-def _check_url(value: str) -> str:
-    if is_reference(value):
-        return value
-    url = urlsplit(value)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise ValueError("this has to be a URL such as https://host/v1")
-    if url.username or url.password or url.query:
-        raise ValueError("a URL must not carry a password or a query; keys belong to api_key")
-    return value
-
-
-def _check_plain(value: str) -> str:
-    if is_reference(value):
-        raise ValueError("this cannot be a reference; write the value itself")
-    return value
 
 
 def _none_as_empty(value: Any) -> Any:
@@ -83,22 +58,6 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_check_plain)]
-Word = Annotated[str, Field(min_length=1), AfterValidator(_check_reference)]
-Url = Annotated[str, Field(min_length=1), AfterValidator(_check_url)]
-Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_check_secret)]
-Plain = Annotated[
-    str, Field(strict=False, coerce_numbers_to_str=True), AfterValidator(_check_plain)
-]
-Seconds = Annotated[float, Field(gt=0)]
-Retries = Annotated[int, Field(ge=0, le=MOST_RETRIES)]
-Limit = Annotated[int, Field(gt=0)]
-Fallbacks = Annotated[
-    list[dict[Name, list[Name]]], BeforeValidator(lambda value: [] if value is None else value)
-]
-"""LiteLLM's form: `[{model: [another, a third]}]`."""
-
-
 class BatchChoice(_Section):
     """How a deployment's work in bulk goes: `batch` is its lane, and with `batch_enabled` many prompts
     in one request become a batch too.
@@ -108,8 +67,31 @@ class BatchChoice(_Section):
     batch_enabled: bool | None = None
 
 
-class LitellmParams(BatchChoice):
-    """Who answers, and within which limits. What is a parameter of a request is every request's own
+class ModelInfo(BatchChoice):
+    """What a deployment's tokens cost, in US dollars for one, by LiteLLM's names; `base_model` is whose
+    published prices hold where there are none.
+    """
+
+    base_model: Name | None = None
+    input_cost_per_token: Price | None = None
+    output_cost_per_token: Price | None = None
+    cache_read_input_token_cost: Price | None = None
+    cache_creation_input_token_cost: Price | None = None
+    cache_creation_input_token_cost_above_1hr: Price | None = None
+    output_cost_per_reasoning_token: Price | None = None
+    input_cost_per_token_batches: Price | None = None
+    output_cost_per_token_batches: Price | None = None
+    cache_read_input_token_cost_batches: Price | None = None
+    cache_creation_input_token_cost_batches: Price | None = None
+
+    @property
+    def prices(self) -> dict[str, Decimal]:
+        found = {key: getattr(self, key) for key in PRICE_KEYS}
+        return {key: price for key, price in found.items() if price is not None}
+
+
+class LitellmParams(ModelInfo):
+    """Who answers, within which limits and at which price. What is a parameter of a request is every request's own
     where it does not give it.
 
     `timeout` and `request_timeout` are two names of one thing, as are the two bases, and the two
@@ -131,6 +113,7 @@ class LitellmParams(BatchChoice):
     max_retries: Retries | None = None
     rpm: Limit | None = None
     tpm: Limit | None = None
+    weight: Weight | None = None
     max_parallel_requests: Limit | None = None
     drop_params: bool | None = None
 
@@ -143,13 +126,14 @@ class LitellmParams(BatchChoice):
 class ModelEntry(BatchChoice):
     """One entry of `model_list`; `model_name` may hold `*`.
 
-    What a `BatchChoice` says is read here, in `litellm_params`, which goes first, and in `model_info`.
+    What a `BatchChoice` says is read here, in `litellm_params`, which goes first, and in `model_info`;
+    so are prices in the latter two.
     """
 
     model_name: Name
     litellm_params: LitellmParams
-    model_info: Annotated[BatchChoice, BeforeValidator(_none_as_empty)] = Field(
-        default_factory=BatchChoice
+    model_info: Annotated[ModelInfo, BeforeValidator(_none_as_empty)] = Field(
+        default_factory=ModelInfo
     )
 
 
@@ -181,6 +165,17 @@ class GeneralSettings(_Section):
     master_key: Secret | None = None
 
 
+class NightmailSettings(_Section):
+    """What LiteLLM has no words for; a create may say otherwise.
+
+    With `strict` a file is of one model and endpoint, as at OpenAI. `on_deadline` is what becomes of the
+    lines that a provider's batch API still owes near the end.
+    """
+
+    strict: bool = False
+    on_deadline: OnDeadline = "expire"
+
+
 class ConfigDocument(_Section):
     """The whole file."""
 
@@ -195,6 +190,9 @@ class ConfigDocument(_Section):
     )
     general_settings: Annotated[GeneralSettings, BeforeValidator(_none_as_empty)] = Field(
         default_factory=GeneralSettings
+    )
+    nightmail_settings: Annotated[NightmailSettings, BeforeValidator(_none_as_empty)] = Field(
+        default_factory=NightmailSettings
     )
     environment_variables: Annotated[dict[str, Plain], BeforeValidator(_none_as_empty)] = Field(
         default_factory=dict, repr=False

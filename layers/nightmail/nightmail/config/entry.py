@@ -38,6 +38,9 @@ def to_deployment(
         max_parallel_requests=params.max_parallel_requests,
         rpm=params.rpm,
         tpm=params.tpm,
+        weight=params.weight,
+        prices=entry.model_info.prices | params.prices,
+        base_model=_base_model(entry, stars),
         lane=_lane(entry),
         batch_enabled=_is_batch_enabled(entry),
         drop_params=_first(params.drop_params, document.litellm_settings.drop_params) or False,
@@ -61,6 +64,11 @@ def key_of(entry: ModelEntry, provider: str) -> str | None:
 def _own_key(provider: str, base: str | None) -> str | None:
     """A provider's own key must not go to a server that only speaks like it."""
     return reference_to(KEY_NAMES[provider]) if provider in KEY_NAMES and not base else None
+
+
+def _base_model(entry: ModelEntry, stars: tuple[str, ...]) -> str | None:
+    base_model = _first(entry.litellm_params.base_model, entry.model_info.base_model)
+    return fill_stars(base_model, stars) if base_model else None
 
 
 def _timeout(params: LitellmParams, document: ConfigDocument) -> float | None:

@@ -11,6 +11,7 @@ from nightmail.config.document import ConfigDocument, ModelEntry, read_document
 from nightmail.config.entry import base_of, key_of, to_deployment
 from nightmail.config.model_names import STAR, match_pattern
 from nightmail.config.references import is_reference, name_of, written_key
+from nightmail.config.values import OnDeadline
 from nightmail.config.yaml_text import read_yaml
 from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound
@@ -76,6 +77,16 @@ class GatewayConfig:
         """The key of `general_settings`, or a reference to it."""
         secret = self.document.general_settings.master_key
         return secret.get_secret_value() if secret else None
+
+    @property
+    def strict(self) -> bool:
+        """Whether a file is of one model and endpoint, where a create does not say."""
+        return self.document.nightmail_settings.strict
+
+    @property
+    def on_deadline(self) -> OnDeadline:
+        """What becomes of lines that are still owed near the end, where a create does not say."""
+        return self.document.nightmail_settings.on_deadline
 
     @property
     def environment_variables(self) -> dict[str, str]:

@@ -1,0 +1,85 @@
+"""Who gives how much off for a batch: facts, for what genai-prices has no batch prices of.
+
+A vendor is called as genai-prices calls it. The first row that knows a vendor and the beginning of a
+model's name holds; whoever is in none gives nothing off that we know of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from nightmail.prices.rates import Rates
+
+_WHOLE = Decimal(1)
+_HALF = Decimal("0.5")
+_FOUR_FIFTHS = Decimal("0.8")
+_ALL_MODELS = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """The parts of the ordinary prices that are paid in a batch.
+
+    `cached` is that of tokens read from a cache: 1 where the two discounts do not add up.
+    """
+
+    tokens: Decimal
+    cached: Decimal
+
+    def taken_off(self, rates: Rates) -> Rates:
+        """The rates of a batch. What a request costs beside its tokens stays."""
+        parts = {
+            "input": self.tokens,
+            "output": self.tokens,
+            "cached": self.cached,
+            "cache_write": self.tokens,
+            "cache_write_1h": self.tokens,
+            "reasoning": self.tokens,
+        }
+        prices = {kind: getattr(rates, kind) for kind in parts}
+        return rates.changed(
+            {k: price * parts[k] for k, price in prices.items() if price is not None}
+        )
+
+
+NOTHING_OFF = Discount(_WHOLE, _WHOLE)
+_ALL_HALVED = Discount(_HALF, _HALF)
+_NOT_ON_CACHED = Discount(_HALF, _WHOLE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    vendor: str
+    models: str
+    """A pattern for how their names begin."""
+    discount: Discount
+    source: str
+    """The page of the vendor's documentation."""
+
+
+TABLE: Sequence[_Row] = (
+    # Its batch prices are its ordinary ones; those listed for the other are no half of anything.
+    _Row("openai", r"gpt-3\.5-turbo-1106|ft:gpt-4o(?!-mini)", NOTHING_OFF, "Pricing, Batch"),
+    # For cached input the page lists a batch price only from gpt-5 on.
+    _Row("openai", r"(ft:)?(chatgpt-|gpt-[34]|o\d)", _NOT_ON_CACHED, "Pricing, Batch"),
+    _Row("openai", _ALL_MODELS, _ALL_HALVED, "Batch API; Pricing, Batch"),
+    _Row("anthropic", _ALL_MODELS, _ALL_HALVED, "Batch processing, Pricing"),
+    _Row("fireworks", _ALL_MODELS, _ALL_HALVED, "Batch API, Pricing"),
+    _Row("groq", _ALL_MODELS, _NOT_ON_CACHED, "Batch Processing"),
+    _Row("mistral", _ALL_MODELS, _ALL_HALVED, "Batch Inference; Pricing, Batch"),
+    _Row(
+        "x-ai",
+        r"grok-4\.(3|20)",
+        Discount(_FOUR_FIFTHS, _FOUR_FIFTHS),
+        "Models and Pricing, Batch API Pricing",
+    ),
+)
+
+
+def discount_of(vendor: str | None, model: str) -> Discount:
+    """What `vendor` takes off the ordinary prices of `model` in a batch."""
+    rows = (row for row in TABLE if row.vendor == vendor and re.match(row.models, model))
+    return next((row.discount for row in rows), NOTHING_OFF)
