@@ -1,4 +1,4 @@
-"""`make bench`: every bench, one after the other; `python -m bench <name> [options]`: one of them.
+"""`make bench`: every bench but the long one; `python -m bench <name> [options]`: one of them.
 
 Figures are printed and never asserted. They depend on the machine and on what else it does: the ratios count.
 """
@@ -18,14 +18,17 @@ BENCHES = {
     "direct": "bench.direct_lane",
     "batch": "bench.batch",
     "prices": "bench.prices",
+    "size": "bench.size",
     "litellm": "bench.litellm_gateway",
 }
+LONG = {"size"}
 
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments:
         for name in BENCHES:
-            _run(name, [])
+            if name not in LONG:
+                _run(name, [])
     elif arguments[0] in BENCHES:
         _run(arguments[0], arguments[1:])
     else:

@@ -136,6 +136,12 @@ def end(victim: Victim) -> None:
         victim.plan = None
 
 
+def function_with(access_key: str) -> str | None:
+    """Whose invocation it is that signs with this key, if it runs at this moment."""
+    with _lock:
+        return next((each.func_name for each in _running if each.access_key == access_key), None)
+
+
 def invocation_begun(plan: Plan | None) -> None:
     if plan is None:
         return

@@ -68,6 +68,13 @@ class Emulator:
     def forget_kills(self) -> None:
         self._steer("DELETE", "kill")
 
+    def counts(self) -> dict[str, Any]:
+        """States entered and calls of AWS since the last `forget_counts`: see local.counting."""
+        return self._steer("GET", "counts")
+
+    def forget_counts(self) -> None:
+        self._steer("DELETE", "counts")
+
     def initialise(self, function: str) -> str | None:
         """Start a process of the function; why it does not start, or None."""
         error: str | None = self._steer("POST", "initialise", {"function": function})["error"]

@@ -1,9 +1,10 @@
 """Run the emulator, mended, and the front door before it, in this process until SIGTERM.
 
 `local.emulator` starts it, with the environment that ministack reads when it is imported. A
-development tool: it also listens to `/_nightmail/kill` (see local.chaos), to `PUT /_nightmail/front`
-`{"api_id": "..."}`, which says where the front door leads to, and to `POST /_nightmail/initialise`
-`{"function": "..."}`, which starts a function's process and tells why it does not start.
+development tool: it also listens to `/_nightmail/kill` (see local.chaos), to `/_nightmail/counts` (see
+local.counting), to `PUT /_nightmail/front` `{"api_id": "..."}`, which says where the front door leads
+to, and to `POST /_nightmail/initialise` `{"function": "..."}`, which starts a function's process and
+tells why it does not start.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ministack.app import app
 from ministack.core import lambda_runtime as workers
 from pydantic import ValidationError
 
-from local import chaos, mends
+from local import chaos, counting, mends
 from local.emulator import CONTAINER_GATEWAY
 from local.front_door import FrontDoor, Receive, Send
 from local.mends.lambda_worker import initialise
@@ -52,12 +53,14 @@ class Emulator:
             await self._serve_aws(scope, receive, send)
 
     async def _serve_aws(self, scope: Any, receive: Receive, send: Send) -> None:
-        waiting = chaos.plan_for_call(*_call(scope))
+        key, call = _call(scope)
+        counting.count_call(key, call, scope)
+        waiting = chaos.plan_for_call(key, call)
         if waiting is None:
             await self._emulator(_as_if_encrypted(scope), receive, send)
             return
-        plan, call = waiting
-        if call.moment == "after":
+        plan, order = waiting
+        if order.moment == "after":
             await self._emulator(_as_if_encrypted(scope), receive, _into_nothing)
         plan.fire()
 
@@ -77,7 +80,6 @@ class Emulator:
         match method, path:
             case "PUT", "/_nightmail/front":
                 self._front_door.api_id = json.loads(body)["api_id"]
-                return 200, {}
             case "POST", "/_nightmail/initialise":
                 name = json.loads(body)["function"]
                 return 200, {"error": await asyncio.to_thread(initialise, name)}
@@ -85,10 +87,15 @@ class Emulator:
                 return _place(body)
             case "DELETE", "/_nightmail/kill":
                 chaos.forget()
-                return 200, {}
             case "GET", "/_nightmail/kill":
                 return 200, chaos.report()
-        return 404, {"message": f"There is no {method} {path}"}
+            case "DELETE", "/_nightmail/counts":
+                counting.forget()
+            case "GET", "/_nightmail/counts":
+                return 200, counting.report()
+            case _:
+                return 404, {"message": f"There is no {method} {path}"}
+        return 200, {}
 
 
 def _place(body: bytes) -> tuple[int, dict[str, Any]]:
@@ -158,6 +165,7 @@ def main() -> None:
     options = parser.parse_args()
     _keep_function_log(options.function_log)
     mends.apply(sys.executable, str(options.runtime.resolve()))
+    counting.apply()
     application = Emulator(app, FrontDoor(), options.front_port)
     addresses = [f"{host}:{options.port}" for host in _hosts()]
     try:

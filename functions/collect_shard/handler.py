@@ -13,5 +13,4 @@ from nightmail.steps.collect_shard import collect_shard
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = ShardTask.model_validate(event)
     with log_about(task, context):
-        up = time_is_up(context)
-        return answer(collect_shard(task, wiring.stores(), wiring.provider_of, wiring.now, up))
+        return answer(collect_shard(task, wiring.courier(), time_is_up(context)))

@@ -30,5 +30,4 @@ def _broken_execution(detail: dict[str, Any], context: Context) -> dict[str, obj
 
 def _fail(task: BatchTask, context: Context) -> StepResult:
     with log_about(task, context):
-        up = time_is_up(context)
-        return fail_batch(task, wiring.stores(), wiring.provider_of, wiring.now, up)
+        return fail_batch(task, wiring.courier(), time_is_up(context))

@@ -13,5 +13,4 @@ from nightmail.steps.finalize_batch import finalize_batch
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = BatchTask.model_validate(event)
     with log_about(task, context):
-        up = time_is_up(context)
-        return answer(finalize_batch(task, wiring.stores(), wiring.provider_of, wiring.now, up))
+        return answer(finalize_batch(task, wiring.courier(), time_is_up(context)))

@@ -13,4 +13,4 @@ from nightmail.steps.poll_shard import poll_shard
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = ShardTask.model_validate(event)
     with log_about(task, context):
-        return answer(poll_shard(task, wiring.stores(), wiring.provider_of, wiring.now))
+        return answer(poll_shard(task, wiring.courier()))

@@ -13,5 +13,4 @@ from nightmail.steps.submit_shard import submit_shard
 def handler(event: dict[str, Any], context: Context) -> dict[str, object]:
     task = ShardTask.model_validate(event)
     with log_about(task, context):
-        lease = lease_seconds(context)
-        return answer(submit_shard(task, wiring.stores(), wiring.provider_of, wiring.now, lease))
+        return answer(submit_shard(task, wiring.courier(), lease_seconds(context)))

@@ -15,10 +15,9 @@ from typing import Any
 import orjson
 
 from local.simulator import embeddings
-from local.simulator.errors import ApiError, failure
-from local.simulator.markers import How, Markers
-from local.simulator.openai_checks import check
-from local.simulator.prompts import count_words, last_text, prompt_texts, texts
+from local.simulator.billing import Tokens
+from local.simulator.markers import How
+from local.simulator.prompts import count_words, prompt_texts, texts
 from local.simulator.speech import EFFORTS, Asked, Said, Tool, ToolCall, speak
 
 Body = dict[str, Any]
@@ -47,21 +46,6 @@ def digest(body: Body) -> str:
 def dated(model: str) -> str:
     """The name that answers carry: providers put a date after the name that was asked for."""
     return f"{model}-2026-01-01"
-
-
-def answer(endpoint: str, body: Body, attempt: int = 1) -> Body:
-    """Answer a request's body, sent to an endpoint such as `/v1/embeddings`.
-
-    `attempt` counts how often this request was executed, from 1. Raises ApiError where the
-    request is wrong, or asks for a failure.
-    """
-    path = endpoint.removeprefix("/v1")
-    if path not in ANSWERS:
-        raise ApiError(404, f"This simulator does not answer {endpoint}.")
-    check(path, body)
-    if status := Markers(last_text(body)).failure(attempt):
-        raise failure(status)
-    return ANSWERS[path](body, None)
 
 
 def chat(body: Body, withheld: How | None, *, shows_thinking: bool = False) -> Body:
@@ -156,6 +140,18 @@ def _usage(said: Said, count: int) -> Body:
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+def tokens_of(usage: Body) -> Tokens:
+    """Takes the usage of any endpoint: chat, embeddings and responses name it differently."""
+    read = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    wrote = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+    return Tokens(
+        input=usage.get("prompt_tokens", 0) + usage.get("input_tokens", 0),
+        cached=read.get("cached_tokens", 0),
+        output=usage.get("completion_tokens", 0) + usage.get("output_tokens", 0),
+        reasoning=wrote.get("reasoning_tokens", 0),
+    )
 
 
 def _completion(body: Body, withheld: How | None) -> Body:

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from local.simulator import batches_api, control, files_api, models_api
+from local.simulator.anthropic.page import create_page
 from local.simulator.errors import ApiError
-from local.simulator.requests import error_response
+from local.simulator.requests import error_response, give_up
 from local.simulator.simulator import Simulator
 from local.simulator.traffic import Traffic
 
@@ -36,7 +37,7 @@ def create_app(log_file: Path | None = None) -> Starlette:
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         ApiError: _refuse,
         HTTPException: _no_route,
-        ClientDisconnect: _give_up,
+        ClientDisconnect: give_up,
     }
     app = Starlette(
         routes=[
@@ -45,7 +46,7 @@ def create_app(log_file: Path | None = None) -> Starlette:
             *models_api.ROUTES,
             *control.ROUTES,
         ],
-        middleware=[Middleware(Traffic, simulator)],
+        middleware=[Middleware(Traffic, simulator, {"anthropic": create_page(simulator)})],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -62,8 +63,3 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = f"Invalid URL ({request.method} {request.url.path})"
     return error_response(ApiError(error.status_code, message))
-
-
-async def _give_up(_: Request, __: Exception) -> Response:
-    """Nobody reads this answer to an upload that broke off; the status is nginx's word for it."""
-    return Response(status_code=499)

@@ -1,6 +1,8 @@
 """Faults that strike a batch when it is created, and stay with it for life.
 
-Of those that match a batch the first of each kind strikes.
+Of those that match a batch the first of each kind strikes. Their words are OpenAI's: `cancelling` is
+Anthropic's `canceling`, `output_file_id` its `results_url`, the output file its results. Where it has no
+such thing (an error file, the metadata of a batch) nothing happens.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from local.simulator.fault import Fault
 
 
 class FailedBatch(Fault):
-    """The validation fails with these errors, such as `token_limit_exceeded`."""
+    """The validation fails with these errors, such as `billing_hard_limit_reached`.
+
+    Anthropic validates nothing, so that none of its batches fails.
+    """
 
     kind: Literal["failed_batch"] = "failed_batch"
     errors: list[dict[str, Any]]
@@ -22,7 +27,8 @@ class FailedBatch(Fault):
 class StuckBatch(Fault):
     """The batch stays in a status until `POST /_control/release` (or its end by another cause).
 
-    `after_lines`: how many of its lines are executed before it sticks in `in_progress`.
+    `after_lines`: how many of its lines are executed before it sticks in `in_progress`. Anthropic's
+    show `in_progress` for `validating` and `finalizing`, before their first line and after their last.
     """
 
     kind: Literal["stuck_batch"] = "stuck_batch"
@@ -36,6 +42,17 @@ class ExpiredBatch(Fault):
 
     kind: Literal["expired_batch"] = "expired_batch"
     after_lines: NonNegativeInt = 0
+
+
+class QueueLimit(Fault):
+    """The queue takes so many lines of the batches that match and have not ended.
+
+    One that is too many for it fails with `token_limit_exceeded`; at Anthropic its creation is
+    refused, with 429.
+    """
+
+    kind: Literal["queue_limit"] = "queue_limit"
+    lines: NonNegativeInt
 
 
 class Polled(Fault):
@@ -119,6 +136,7 @@ BatchFault = (
     FailedBatch
     | StuckBatch
     | ExpiredBatch
+    | QueueLimit
     | OddStatus
     | LaggingCounts
     | LateOutput

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.simulator.batches import Batch
 from local.simulator.behaviour import Facts
 from local.simulator.errors import (
     ApiError,
+    batch_not_found,
     invalid_type,
     invalid_value,
     missing_parameter,
@@ -20,7 +21,10 @@ from local.simulator.errors import (
     unknown_parameter,
 )
 from local.simulator.files import File
+from local.simulator.openai_batches import OpenAIBatch
+from local.simulator.openai_work import OpenAIWork
 from local.simulator.requests import json_body, json_response, page, simulator_of
+from local.simulator.validation import Limits
 
 ENDPOINTS = [
     "/v1/responses",
@@ -34,6 +38,7 @@ ENDPOINTS = [
 ]
 _REQUIRED = ["input_file_id", "endpoint", "completion_window"]
 _FIELDS = {*_REQUIRED, "metadata", "output_expires_after"}
+_UNCANCELLABLE = frozenset({"failed", "completed", "expired"})
 _MOST_PAIRS, _MOST_KEY, _MOST_VALUE = 16, 64, 512
 _LEAST_SECONDS, _MOST_SECONDS = 3600, 30 * 24 * 3600
 
@@ -44,15 +49,10 @@ async def create(request: Request) -> Response:
     simulator = simulator_of(request)
     input_file = simulator.files.find(body["input_file_id"])
     request.state.call.model = _first_model(input_file)
-    facts = Facts(
-        method="POST",
-        path="/batches",
-        key=request.state.key,
-        model=request.state.call.model,
-        text=await request.body(),
-        metadata=body.get("metadata") or {},
-    )
-    batch = Batch(
+    facts: Facts = replace(request.state.facts, model=request.state.call.model)
+    batch = OpenAIBatch(
+        provider=facts.provider,
+        key=facts.key,
         endpoint=body["endpoint"],
         input_file_id=body["input_file_id"],
         input_file=input_file,
@@ -61,7 +61,14 @@ async def create(request: Request) -> Response:
         window_seconds=simulator.settings.window_seconds,
         faults=simulator.behaviour.strike_batch(facts),
     )
-    simulator.start(batch)
+    work = OpenAIWork(
+        batch,
+        batches=simulator.batches,
+        files=simulator.files,
+        executor=simulator.executor(facts.provider),
+        limits=Limits(simulator.settings.max_lines, simulator.settings.max_bytes),
+    )
+    simulator.start(batch, work)
     return json_response(batch.to_object())
 
 
@@ -120,22 +127,39 @@ def _first_model(file: File | None) -> str | None:
 
 
 async def list_batches(request: Request) -> Response:
-    batches = [batch for batch in simulator_of(request).batches.all() if not batch.has_vanished()]
+    batches = [
+        batch
+        for batch in simulator_of(request).batches.all()
+        if isinstance(batch, OpenAIBatch) and batch.is_there()
+    ]
     return page(batches[::-1], request, default=20, most=100)
 
 
 async def retrieve(request: Request) -> Response:
-    return json_response(_batch_of(request).look())
+    return _look_at(_batch_of(request))
 
 
 async def cancel(request: Request) -> Response:
     batch = _batch_of(request)
+    if batch.status in _UNCANCELLABLE:
+        raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
     batch.cancel()
-    return json_response(batch.look())
+    return _look_at(batch)
 
 
-def _batch_of(request: Request) -> Batch:
-    return simulator_of(request).batches.get(request.path_params["batch_id"])
+def _look_at(batch: OpenAIBatch) -> Response:
+    shown = batch.look()
+    if not batch.is_there():
+        raise batch_not_found(batch.id)
+    return json_response(shown)
+
+
+def _batch_of(request: Request) -> OpenAIBatch:
+    batch_id = request.path_params["batch_id"]
+    batch = simulator_of(request).batches.find(batch_id)
+    if not isinstance(batch, OpenAIBatch):
+        raise batch_not_found(batch_id)
+    return batch
 
 
 ROUTES = [

@@ -18,6 +18,7 @@ from local.simulator.call_faults import (
     RateLimited,
     UnknownModel,
 )
+from local.simulator.dialect import Content
 from local.simulator.fault import Fault, Match
 from local.simulator.faults import AnyFault
 
@@ -34,10 +35,11 @@ class Facts:
     key: str
     provider: str = "openai"
     model: str | None = None
-    text: bytes = b""
+    text: Content = b""
     metadata: dict[str, str] = field(default_factory=dict)
     stream: bool = False
     digest: str = ""
+    brings_batch: bool = False
 
     def fit(self, match: Match) -> bool:
         return (
@@ -46,7 +48,7 @@ class Facts:
             and fnmatchcase(self.path, match.path)
             and self.key.endswith(match.key)
             and (match.model == "*" or fnmatchcase(self.model or "", match.model))
-            and match.text.encode() in self.text
+            and self.text.find(match.text.encode()) >= 0
             and match.metadata.items() <= self.metadata.items()
             and match.stream in (None, self.stream)
         )
@@ -121,7 +123,8 @@ class Behaviour:
         """The fault that this call meets; one that strikes only so many times is used up by it."""
         for armed in self.armed:
             if isinstance(armed.fault, CallFault) and armed.strikes(facts):
-                if isinstance(armed.fault, UnknownModel) and facts.model is None:
+                names_one = facts.model is not None and not facts.brings_batch
+                if isinstance(armed.fault, UnknownModel) and not names_one:
                     continue
                 armed.struck += 1
                 return armed

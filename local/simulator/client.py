@@ -117,7 +117,11 @@ class SimulatorClient:
         self._post("/_control/reset", {})
 
     def batches(self) -> list[Json]:
-        """All batches as they truly are, oldest first, with `executed` and `polls`."""
+        """All batches as they truly are, of all providers, oldest first.
+
+        Beside what its provider shows each has `provider`, `key` (its end), `status` in OpenAI's words,
+        `total`, `completed`, `failed`, `executed`, `polls` and `is_deleted`.
+        """
         batches: list[Json] = self._get("/_control/batches")["batches"]
         return batches
 
@@ -130,6 +134,16 @@ class SimulatorClient:
         """How often each request succeeded, and so was billed, by its digest."""
         paid: dict[str, int] = self._get("/_control/executions")["paid"]
         return paid
+
+    def billed(self, key: str = "") -> list[Json]:
+        """The tokens that were billed, summed for each provider, model (its own name) and lane.
+
+        A row has `provider`, `model`, `lane` (`batch` or `call`), `answers`, and the tokens: `input`, of
+        which `cached` were read from a cache and `cache_write` written to one, and `output`, of which
+        `reasoning` were thought. `key`: those of keys with such an end only.
+        """
+        rows: list[Json] = self._get("/_control/billed", {"key": key})["billed"]
+        return rows
 
     def calls(self, **wanted: str) -> list[Json]:
         """The logged calls whose fields match: `calls(method="POST", path="/batches")`."""

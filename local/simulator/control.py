@@ -89,6 +89,12 @@ async def show_executions(request: Request) -> Response:
     return json_response({"attempts": ledger.attempts, "paid": ledger.paid})
 
 
+async def show_billed(request: Request) -> Response:
+    """The tokens of all answers by provider, model and lane; `?key=abcd` of keys that end so."""
+    rows = simulator_of(request).ledger.billing.rows(request.query_params.get("key", ""))
+    return json_response({"billed": list(rows)})
+
+
 async def show_log(request: Request) -> Response:
     """The calls, all or those whose fields match: `?path=/batches&method=POST`."""
     calls = simulator_of(request).log.matching(_wanted(dict(request.query_params)))
@@ -153,6 +159,7 @@ ROUTES = [
     Route("/_control/reset", reset, methods=["POST"]),
     Route("/_control/batches", show_batches),
     Route("/_control/executions", show_executions),
+    Route("/_control/billed", show_billed),
     Route("/_log", show_log),
     Route("/_log/await", await_calls),
     Route("/_log/events", show_events),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from mmap import mmap
 from typing import Any, NamedTuple, Protocol
 
+from local.simulator.billing import Tokens
 from local.simulator.errors import ApiError
 from local.simulator.markers import How
 
 Json = dict[str, Any]
 Headers = Mapping[bytes, bytes]
+# The body of a call: in memory, or in a file where it may be large.
+Content = bytes | mmap
 
 
 class Event(NamedTuple):
@@ -23,17 +27,23 @@ class Dialect(Protocol):
     paths: frozenset[str]
     """Where a model answers directly, without prefix and version."""
 
+    batches: Mapping[str, Callable[[Content], str | None]]
+    """Where a POST brings a whole batch, and what tells the model of its first request."""
+
     def key_of(self, headers: Headers) -> str:
         """The key of a call, or nothing."""
 
     def check(self, path: str, headers: Headers, body: Json) -> None:
         """Raises ApiError, as the provider would, for what is wrong with a request."""
 
-    def failure(self, path: str, body: Json, attempt: int) -> ApiError | None:
-        """The failure that the prompt asks of its attempt, counted from 1."""
+    def prompt_of(self, body: Json) -> list[str]:
+        """The texts of a prompt in order; the last one may hold markers."""
 
     def answer(self, path: str, body: Json, withheld: How | None) -> Json:
         """The answer to a request that was checked."""
+
+    def tokens(self, answer: Json) -> Tokens:
+        """What an answer is billed for."""
 
     def events(self, path: str, body: Json, answer: Json) -> Iterator[Event]:
         """The answer as a stream. Raises ApiError where this endpoint has none."""

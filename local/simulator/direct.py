@@ -12,6 +12,7 @@ import orjson
 from starlette.types import Send
 
 from local.simulator.behaviour import Facts
+from local.simulator.billing import Account
 from local.simulator.call_faults import BrokenStream, Interruption, Latency, Withheld
 from local.simulator.delivery import GoesOn
 from local.simulator.dialect import Event, Json
@@ -34,31 +35,23 @@ class Direct:
         """Answer a call. Of the faults those are acted upon here that change the answer itself."""
         withheld = fault.how if isinstance(fault, Withheld) else None
         try:
-            body = self._checked(exchange, facts)
-            answer = exchange.dialect.answer(facts.path, body, withheld)
+            body = _body_of(exchange)
+            answer = self._simulator.executor(facts.provider).answer(
+                facts.digest, facts.path, exchange.headers, body, withheld
+            )
         except ApiError as error:
             await exchange.refuse(error)
             return
         latency = self._simulator.behaviour.latency_of(facts) or Latency()
         if latency.seconds and not await exchange.outlasts(asyncio.sleep(latency.seconds)):
             return
-        self._simulator.ledger.pay(facts.digest)
+        account = Account(facts.provider, facts.model or "", "call", facts.key)
+        self._simulator.ledger.pay(facts.digest, account, exchange.dialect.tokens(answer))
         if not facts.stream:
             await _send_whole(answer, send)
             return
         events = list(exchange.dialect.events(facts.path, body, answer))
         await Stream(events, exchange, send, latency).run(fault, self._goes_on)
-
-    def _checked(self, exchange: Exchange, facts: Facts) -> Json:
-        """Raises ApiError for what is wrong, and for a failure that the prompt asks for."""
-        if exchange.body is None:
-            raise ApiError(400, "The body of this request is not a valid JSON object.")
-        dialect, body = exchange.dialect, exchange.body
-        dialect.check(facts.path, exchange.headers, body)
-        attempt = self._simulator.ledger.attempt(facts.digest)
-        if failure := dialect.failure(facts.path, body, attempt):
-            raise failure
-        return body
 
 
 class Stream:
@@ -115,6 +108,12 @@ class Stream:
             error = dialect.typical(fault.status)
             content = dialect.error_event(error, self._exchange.request_id)
         await self._send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+def _body_of(exchange: Exchange) -> Json:
+    if exchange.body is None:
+        raise ApiError(400, "The body of this request is not a valid JSON object.")
+    return exchange.body
 
 
 async def _send_whole(answer: Json, send: Send) -> None:

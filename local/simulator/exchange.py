@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Awaitable, Mapping
+from mmap import ACCESS_READ, mmap
+from tempfile import TemporaryFile
 from typing import Any, cast
 
 import orjson
@@ -13,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from local.simulator.answers import digest
 from local.simulator.behaviour import Facts
-from local.simulator.dialect import Dialect, Json
+from local.simulator.dialect import Content, Dialect, Json
 from local.simulator.errors import ApiError
 from local.simulator.log import Call, Log
 
@@ -56,30 +59,47 @@ class Exchange:
         self._started = time.monotonic()
         call.key = self.key[-4:]
         state = {**scope.get("state", {}), "call": call, "key": self.key}
+        state["request_id"] = self.request_id
         self.scope: Scope = {**scope, "path": call.path, "state": state}
 
     async def read(self) -> Facts:
-        """The facts of the call. An upload's body is left to its endpoint, as it may be large."""
-        body: Json = {}
-        if not self.headers.get(b"content-type", b"").startswith(_UPLOAD):
-            self._content = await self._read_all()
-            self.body = _parsed(self._content)
-            body = self.body or {}
-        call, metadata = self.call, body.get("metadata")
+        """The facts of the call. An upload's body is left to its endpoint, and a whole batch to a file:
+        they may be large.
+        """
+        content: Content = b""
+        first_model = self.dialect.batches.get(self.call.path)
+        brings_batch = first_model is not None and self.call.method == "POST"
+        if first_model and brings_batch:
+            content = await self._read_to_file()
+            self.call.model = first_model(content)
+        elif not self.headers.get(b"content-type", b"").startswith(_UPLOAD):
+            content = self._content = await self._read_all()
+            self._look_into(_parsed(content))
+        facts = self._facts(content, brings_batch=brings_batch)
+        self.scope["state"] |= {"content": content, "facts": facts}
+        return facts
+
+    def _look_into(self, body: Json | None) -> None:
+        call, self.body, body = self.call, body, body or {}
+        metadata = body.get("metadata")
         call.digest = digest(body) if body else None
         call.model = _model_of(body, call.path)
         call.stream = body.get("stream") is True
         call.metadata = metadata if isinstance(metadata, dict) else {}
+
+    def _facts(self, content: Content, *, brings_batch: bool) -> Facts:
+        call = self.call
         return Facts(
             call.method,
             call.path,
             self.key,
             call.provider,
             call.model,
-            self._content or b"",
+            content,
             call.metadata,
             call.stream,
             call.digest or "",
+            brings_batch,
         )
 
     async def receive(self) -> Message:
@@ -167,6 +187,18 @@ class Exchange:
         while not self._body_is_over:
             pieces.append((await self._receive_more()).get("body", b""))
         return b"".join(pieces)
+
+    async def _read_to_file(self) -> Content:
+        """The body as a map of a file that has no name, and is gone when nobody looks at it any more."""
+        hashed = hashlib.sha256()
+        with TemporaryFile() as file:
+            while not self._body_is_over:
+                piece = (await self._receive_more()).get("body", b"")
+                hashed.update(piece)
+                file.write(piece)
+            file.flush()
+            self._content, self.call.digest = b"", hashed.hexdigest()[:16]
+            return mmap(file.fileno(), 0, access=ACCESS_READ) if file.tell() else b""
 
     async def _receive_more(self) -> Message:
         message = await self._receive()

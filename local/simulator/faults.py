@@ -11,6 +11,7 @@ calls (`share`).
     {"kind": "rate_limited", "requests": 60, "match": {"model": "gpt-4o"}}
     {"kind": "drop", "when": "after", "match": {"method": "POST", "path": "/batches"}, "times": 1}
     {"kind": "stuck_batch", "at": "in_progress", "after_lines": 10}
+    {"kind": "queue_limit", "lines": 1000, "match": {"model": "gpt-4o", "key": "abcd"}}
     {"kind": "truncated", "mid_line": true, "match": {"metadata": {"shard": "2"}}}
 """
 

@@ -1,4 +1,4 @@
-"""Files on disk, in a temporary folder of the simulator's own."""
+"""Files on disk, in a temporary folder of the simulator's own; results of batches lie there too."""
 
 from __future__ import annotations
 
@@ -88,8 +88,9 @@ class FileStore:
         del self._files[file_id]
 
     def clear(self) -> None:
-        for file_id in list(self._files):
-            self.delete(file_id)
+        self._files.clear()
+        for path in Path(self._folder.name).iterdir():
+            path.unlink()
 
     def close(self) -> None:
         self._files.clear()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
-from local.simulator import answers
-from local.simulator.errors import ApiError
+from local.simulator.billing import Account, Billing, Tokens
+from local.simulator.markers import Markers
 
 
 class Ledger:
@@ -18,25 +17,29 @@ class Ledger:
     def __init__(self) -> None:
         self.attempts: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
+        self.billing = Billing()
+        self._failures: Counter[str] = Counter()
 
-    def attempt(self, digest: str) -> int:
-        """Count an execution that begins; says the how manyth of this request it is."""
+    def attempt(self, digest: str, prompt: list[str]) -> int | None:
+        """Count an execution that begins; the status with which its prompt wants it to fail.
+
+        A failure that is wanted so many times is counted by the prompt's texts, over all providers
+        and both lanes: whoever asks again, in whatever words, comes nearer to an answer.
+        """
         self.attempts[digest] += 1
-        return self.attempts[digest]
+        markers = Markers(prompt[-1] if prompt else "")
+        if not markers.asks_to_fail:
+            return None
+        asked = "\n".join(prompt)
+        self._failures[asked] += 1
+        return markers.failure(self._failures[asked])
 
-    def pay(self, digest: str) -> None:
+    def pay(self, digest: str, account: Account, tokens: Tokens) -> None:
         self.paid[digest] += 1
-
-    def outcome(self, endpoint: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the body of the answer to a batch's request, be it an error or not."""
-        digest = answers.digest(body)
-        try:
-            answer = answers.answer(endpoint, body, self.attempt(digest))
-        except ApiError as error:
-            return error.status, error.envelope()
-        self.pay(digest)
-        return 200, answer
+        self.billing.add(account, tokens)
 
     def clear(self) -> None:
         self.attempts.clear()
         self.paid.clear()
+        self.billing.clear()
+        self._failures.clear()

@@ -1,6 +1,7 @@
 """What a prompt asks of its own answer, in its last text.
 
-[[fail:429]]          a failure with that status; [[fail:500:2]] the first two times only
+[[fail:429]]          a failure with that status; [[fail:500:2]] the first two times only, whoever is
+                      asked: the times are counted over all providers, in batches and directly
 [[long:300]]          300 words
 [[think:50]]          50 tokens of reasoning
 [[cached:100]]        100 more tokens of input, read from a cache; [[cached:100:20]] 20 written to it
@@ -31,6 +32,10 @@ class Markers:
             self._found = {
                 name: Marker(first or None, second or None) for name, first, second in found
             }
+
+    @property
+    def asks_to_fail(self) -> bool:
+        return "fail" in self._found
 
     def failure(self, attempt: int) -> int | None:
         """The status with which this attempt has to fail, counted from 1."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from local.simulator import answers, errors, streaming
-from local.simulator.dialect import Event, Headers, Json
+from local.simulator.billing import Tokens
+from local.simulator.dialect import Content, Event, Headers, Json
 from local.simulator.errors import ApiError
-from local.simulator.markers import How, Markers
+from local.simulator.markers import How
 from local.simulator.openai_checks import check
-from local.simulator.prompts import last_text
+from local.simulator.prompts import prompt_texts
 
 
 class OpenAIDialect:
@@ -19,6 +20,7 @@ class OpenAIDialect:
     """
 
     paths = frozenset(answers.ANSWERS)
+    batches: Mapping[str, Callable[[Content], str | None]] = {}
 
     def __init__(self, *, is_strict: bool = True, usage: streaming.UsageAt = "nowhere") -> None:
         self._is_strict = is_strict
@@ -28,18 +30,22 @@ class OpenAIDialect:
         return bearer_of(headers)
 
     def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
+        if path not in self.paths:
+            raise ApiError(404, f"This simulator does not answer {path}.")
         check(path, body, lenient=not self._is_strict)
         if body.get("stream") and path != "/chat/completions":
             raise ApiError(400, "This simulator streams chat completions only.", param="stream")
 
-    def failure(self, path: str, body: Json, attempt: int) -> ApiError | None:  # noqa: ARG002
-        status = Markers(last_text(body)).failure(attempt)
-        return errors.failure(status) if status else None
+    def prompt_of(self, body: Json) -> list[str]:
+        return prompt_texts(body)
 
     def answer(self, path: str, body: Json, withheld: How | None) -> Json:
         if path == "/chat/completions":
             return answers.chat(body, withheld, shows_thinking=not self._is_strict)
         return answers.ANSWERS[path](body, withheld)
+
+    def tokens(self, answer: Json) -> Tokens:
+        return answers.tokens_of(answer.get("usage", {}))
 
     def events(self, path: str, body: Json, answer: Json) -> Iterator[Event]:  # noqa: ARG002
         options = body.get("stream_options") or {}

@@ -26,9 +26,5 @@ def prompt_texts(body: dict[str, Any]) -> list[str]:
     return [text for field in fields for text in texts(body.get(field))]
 
 
-def last_text(body: dict[str, Any]) -> str:
-    return (prompt_texts(body) or [""])[-1]
-
-
 def count_words(written: list[str]) -> int:
     return sum(len(text.split()) for text in written)

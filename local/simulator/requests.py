@@ -37,6 +37,11 @@ def error_response(error: ApiError) -> Response:
     return response
 
 
+async def give_up(_: Request, __: Exception) -> Response:
+    """Nobody reads this answer to an upload that broke off; the status is nginx's word for it."""
+    return Response(status_code=499)
+
+
 async def json_body(request: Request) -> dict[str, Any]:
     """Raises ApiError, a 400, for a body that is not a JSON object."""
     try:

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import orjson
 
-from local.simulator.batches import Batch
 from local.simulator.files import FileStore
-from local.simulator.ledger import Ledger
+from local.simulator.openai_batches import OpenAIBatch
 from local.simulator.spoiling import spoil
 
 _SUCCESS = 200
@@ -22,7 +21,9 @@ _REASONS = {
 class ResultFile:
     """One file of results. It exists for others once it is published."""
 
-    def __init__(self, batch: Batch, files: FileStore, kind: Literal["output", "error"]) -> None:
+    def __init__(
+        self, batch: OpenAIBatch, files: FileStore, kind: Literal["output", "error"]
+    ) -> None:
         self._batch = batch
         self._files = files
         self._kind = kind
@@ -67,31 +68,21 @@ class ResultFile:
 
 
 class Results:
-    """Both files of a batch, and its counts, which grow with them."""
+    """Both files of a batch."""
 
-    def __init__(self, batch: Batch, files: FileStore) -> None:
+    def __init__(self, batch: OpenAIBatch, files: FileStore) -> None:
         self._batch = batch
         self._output = ResultFile(batch, files, "output")
         self._error = ResultFile(batch, files, "error")
 
-    def execute(self, raw: bytes, ledger: Ledger) -> None:
-        """Run one line of the input; its outcome goes where it belongs."""
-        batch, line = self._batch, orjson.loads(raw)
-        status, body = ledger.outcome(batch.endpoint, line["body"])
-        response = {"status_code": status, "body": body}
-        batch.executed += 1
-        if status != _SUCCESS:
-            batch.counts.failed += 1
-            self._error.write(line["custom_id"], response, None)
-        else:
-            batch.counts.completed += 1
-            batch.usage.add(body.get("usage", {}))
-            self._output.write(line["custom_id"], response, None)
+    def answered(self, custom_id: str, status: int, body: dict[str, Any]) -> None:
+        """A line was run; its outcome goes where it belongs."""
+        file = self._output if status == _SUCCESS else self._error
+        file.write(custom_id, {"status_code": status, "body": body}, None)
 
-    def skip(self, raw: bytes, code: str) -> None:
-        """Tell that a line was never run: `batch_cancelled` or `batch_expired`."""
-        reason = {"code": code, "message": _REASONS[code]}
-        self._error.write(orjson.loads(raw)["custom_id"], None, reason)
+    def skipped(self, custom_id: str, code: str) -> None:
+        """A line was never run: `batch_cancelled` or `batch_expired`."""
+        self._error.write(custom_id, None, {"code": code, "message": _REASONS[code]})
 
     def publish(self) -> None:
         self._batch.output_file_id = self._output.publish()

@@ -10,17 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from local.simulator.batches import Batch, BatchStore
 from local.simulator.behaviour import Behaviour
+from local.simulator.dialects import dialect_of
+from local.simulator.execution import Executor
 from local.simulator.files import FileStore
 from local.simulator.holds import Holds
 from local.simulator.ledger import Ledger
-from local.simulator.life import Life
+from local.simulator.life import Life, Work
 from local.simulator.log import Log
 
 
 class Settings(BaseModel):
-    """What `POST /_control/settings` changes. The limits are OpenAI's by default.
+    """What `POST /_control/settings` changes. The limits are the providers' by default.
 
-    `batch_seconds` is how long a batch takes without faults; `window_seconds` is what a
+    `max_lines` and `max_bytes` are those of an input file, `max_requests` and `max_request_bytes` those
+    of a body of Anthropic's. `batch_seconds` is how long a batch takes without faults; `window_seconds` is what a
     completion window of 24h really lasts.
     """
 
@@ -30,6 +33,8 @@ class Settings(BaseModel):
     window_seconds: Annotated[float, Field(gt=0)] = 24 * 3600
     max_lines: PositiveInt = 50_000
     max_bytes: PositiveInt = 200 * 1024 * 1024
+    max_requests: PositiveInt = 100_000
+    max_request_bytes: PositiveInt = 256 * 1024 * 1024
     models: list[str] = [
         "gpt-5-mini",
         "gpt-5",
@@ -51,18 +56,13 @@ class Simulator:
         self.batches = BatchStore()
         self._lives: set[asyncio.Task[None]] = set()
 
-    def start(self, batch: Batch) -> None:
+    def executor(self, provider: str) -> Executor:
+        return Executor(self.ledger, dialect_of(provider))
+
+    def start(self, batch: Batch, work: Work) -> None:
         """Give a batch its life, from validation to its final status, in a task of its own."""
         self.batches.add(batch)
-        life = Life(
-            batch,
-            files=self.files,
-            holds=self.holds,
-            ledger=self.ledger,
-            seconds=self.settings.batch_seconds,
-            max_lines=self.settings.max_lines,
-            max_bytes=self.settings.max_bytes,
-        )
+        life = Life(batch, work, self.holds, self.settings.batch_seconds)
         task = asyncio.create_task(life.run())
         self._lives.add(task)
         task.add_done_callback(self._lives.discard)

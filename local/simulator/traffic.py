@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from math import ceil
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.simulator.addresses import address_of
-from local.simulator.anthropic.dialect import AnthropicDialect
 from local.simulator.behaviour import Armed, Facts
 from local.simulator.call_faults import (
     Crowded,
@@ -22,9 +22,8 @@ from local.simulator.call_faults import (
     Trickle,
     UnknownModel,
 )
-from local.simulator.cohere.dialect import CohereDialect
 from local.simulator.delivery import InterruptedSend, TrickledSend
-from local.simulator.dialect import Dialect
+from local.simulator.dialects import dialect_of
 from local.simulator.direct import Direct
 from local.simulator.errors import ApiError
 from local.simulator.exchange import Exchange
@@ -33,23 +32,15 @@ from local.simulator.openai_dialect import OpenAIDialect
 from local.simulator.simulator import Simulator
 
 _OWN_PATHS = ("/_control/", "/_log")
-_LENIENT = OpenAIDialect(is_strict=False)
-_GENEROUS = OpenAIDialect(is_strict=False, usage="end")
-_DIALECTS: dict[str, Dialect] = {
-    "openai": OpenAIDialect(),
-    "anthropic": AnthropicDialect(),
-    "cohere": CohereDialect(),
-    "groq": _GENEROUS,
-    "mistral": _GENEROUS,
-}
 _TOKENS = ("first_token", "last_token")
 
 
 class Traffic:
     """ASGI middleware around the providers' endpoints; the simulator's own pass untouched."""
 
-    def __init__(self, app: ASGIApp, simulator: Simulator) -> None:
+    def __init__(self, app: ASGIApp, simulator: Simulator, pages: Mapping[str, ASGIApp]) -> None:
         self._app = app
+        self._pages = pages
         self._simulator = simulator
         self._direct = Direct(simulator, self.goes_on)
 
@@ -64,7 +55,7 @@ class Traffic:
             path=address.path,
             query=scope["query_string"].decode(),
         )
-        dialect = _DIALECTS.get(address.provider, _LENIENT)
+        dialect = dialect_of(address.provider)
         exchange = Exchange(scope, receive, send, call=call, log=log, dialect=dialect)
         try:
             await self._serve(exchange)
@@ -110,11 +101,16 @@ class Traffic:
     ) -> None:
         if facts.method == "POST" and facts.path in exchange.dialect.paths:
             await self._direct.serve(exchange, facts, send, fault)
-        elif isinstance(exchange.dialect, OpenAIDialect):
-            await self._app(exchange.scope, exchange.receive, send)
+        elif page := self._page_of(exchange):
+            await page(exchange.scope, exchange.receive, send)
         else:
             message = f"There is no {facts.method} {facts.path}."
             await exchange.refuse(ApiError(404, message, kind="not_found_error"))
+
+    def _page_of(self, exchange: Exchange) -> ASGIApp | None:
+        """The application with all that a provider has besides a model's direct answers."""
+        speaks_openai = isinstance(exchange.dialect, OpenAIDialect)
+        return self._app if speaks_openai else self._pages.get(exchange.call.provider)
 
     async def _interrupt(self, exchange: Exchange, facts: Facts, fault: Interruption) -> None:
         if fault.when in _TOKENS and facts.stream:

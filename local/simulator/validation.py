@@ -7,16 +7,31 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from local.simulator.batches import Batch
 from local.simulator.call_faults import UnknownModel
+from local.simulator.openai_batches import OpenAIBatch
 
 _LINES_AT_ONCE = 500
 
 LineError = dict[str, Any]
+
+
+class InvalidInput(Exception):
+    """A batch fails, and why."""
+
+    def __init__(self, errors: list[LineError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class Limits(NamedTuple):
+    """The most that one batch may have."""
+
+    lines: int
+    bytes: int
 
 
 @dataclass(slots=True)
@@ -37,7 +52,7 @@ def batch_error(
     return {"code": code, "message": message, "param": param, "line": line}
 
 
-async def check(batch: Batch, file: BufferedReader, *, most_lines: int) -> Checked:
+async def check(batch: OpenAIBatch, file: BufferedReader, *, most_lines: int) -> Checked:
     """Read the whole file once, as a stream, and give the event loop a turn now and then."""
     checked = Checked()
     custom_ids: set[str] = set()
@@ -66,7 +81,7 @@ def _is_last(file: BufferedReader) -> bool:
 
 
 def _errors_of(
-    line: bytes, number: int, batch: Batch, checked: Checked, custom_ids: set[str]
+    line: bytes, number: int, batch: OpenAIBatch, checked: Checked, custom_ids: set[str]
 ) -> list[LineError]:
     """At most one error: OpenAI tells one for each line."""
     try:
@@ -81,7 +96,7 @@ def _errors_of(
 
 
 def _faults_of(
-    line: dict[str, Any], batch: Batch, checked: Checked, custom_ids: set[str]
+    line: dict[str, Any], batch: OpenAIBatch, checked: Checked, custom_ids: set[str]
 ) -> Iterator[tuple[str, str, str]]:
     """Code, message and param of each thing that is wrong with a line."""
     for name in ("custom_id", "method", "url", "body"):
@@ -103,7 +118,9 @@ def _faults_of(
     yield from _faults_of_body(line["body"], batch, checked)
 
 
-def _faults_of_body(body: Any, batch: Batch, checked: Checked) -> Iterator[tuple[str, str, str]]:
+def _faults_of_body(
+    body: Any, batch: OpenAIBatch, checked: Checked
+) -> Iterator[tuple[str, str, str]]:
     if not isinstance(body, dict):
         yield "invalid_request", "The body must be a JSON object.", "body"
         return

@@ -26,6 +26,7 @@ STAGE = "v1"
 EVENT_BYTES = 6 * 1024 * 1024
 _ARN = f"arn:aws:execute-api:us-east-1:123456789012:api/{STAGE}"
 _LITERAL = re.compile("'(.*)'")
+_CREATES = {("POST", "/batches"), ("POST", "/batches/{batch_id}/retry")}
 _STATUS = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
 
 
@@ -84,13 +85,14 @@ class Refused(Exception):
 class ApiGateway:
     """Answers requests; remembers every exchange.
 
-    Functions run one at a time: each stands for a Lambda environment, which never runs two.
+    Functions run one at a time: each stands for a Lambda environment, which never runs two. What one waits
+    for, the same thread may run meanwhile.
     """
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
         self.on_batch: Callable[[str, str], object] = _nobody_waits
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         self._routes = [(_pattern(route), route) for route in template.routes()]
 
     def answer(self, asked: Asked) -> Answered:
@@ -159,7 +161,7 @@ class ApiGateway:
 
     def _tell(self, route: Route, event: Json, result: Json) -> None:
         """On AWS the table's stream tells of a new batch."""
-        if (route.method, route.path, result["statusCode"]) == ("POST", "/batches", 200):
+        if (route.method, route.path) in _CREATES and result["statusCode"] == 200:
             owner = event["requestContext"]["authorizer"]["owner"]
             self.on_batch(owner, json.loads(result["body"])["id"])
 

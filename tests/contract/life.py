@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nightmail import wiring
+from nightmail.part import Track
 
 from tests.contract.api_gateway import ApiGateway
 from tests.template import Json
 
-_STATES = {
-    "submit": "submit_shard",
-    "poll": "poll_shard",
-    "collect": "collect_shard",
-    "run": "run_chunk",
+_STATES: dict[Track, dict[str, str]] = {
+    "shard": {
+        "submit": "submit_shard",
+        "poll": "poll_shard",
+        "collect": "collect_shard",
+        "run": "finish_shard",
+    },
+    "chunk": {"run": "run_chunk"},
 }
 
 
@@ -29,19 +33,20 @@ class Life:
         task = {"v": 1, "owner": owner, "batch_id": batch_id}
         after = self._repeat("plan_batch", task)
         if after == "parts":
-            for shard in wiring.parts().shards.list(batch_id):
-                self._run_part("submit", {**task, "shard": shard.number})
-            for chunk in wiring.parts().chunks.list(batch_id):
-                self._run_part("run", {**task, "chunk": chunk.number})
+            batch = wiring.batches().get(owner, batch_id)
+            for part in wiring.parts().of_batch(batch):
+                if not part.is_over:
+                    self._run_track(part.track, {**task, part.track: part.number})
         if after in {"parts", "finalize"}:
             after = self._repeat("finalize_batch", task)
         if after != "done":
             self._repeat("fail_batch", task)
 
-    def _run_part(self, step: str, task: Json) -> None:
-        while step != "done":
-            after = self._step(_STATES[step], task)
-            step = step if after == "more" else after
+    def _run_track(self, track: Track, task: Json) -> None:
+        states = _STATES[track]
+        state = next(iter(states.values()))
+        while (after := self._step(state, task)) != "done":
+            state = states.get(after, state)
 
     def _repeat(self, function: str, task: Json) -> str:
         while (after := self._step(function, task)) == "more":

@@ -43,6 +43,7 @@ _SHAPES_OF_ROUTES = {
     "GET /batches": "BatchList",
     "GET /batches/{}": "Batch",
     "POST /batches/{}/cancel": "Batch",
+    "POST /batches/{}/retry": "Batch",
     "GET /models": "ModelList",
     "GET /models/{}": "Model",
 }

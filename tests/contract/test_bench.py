@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import client, handler, many, race
+from bench import client, handler, many, prices, race
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +36,11 @@ def test_a_call_in_the_function_is_measured(capsys: pytest.CaptureFixture[str]) 
     handler.main(["--calls", "2", "--rounds", "1"])
 
     assert "| the function of /chat/completions " in capsys.readouterr().out
+
+
+def test_the_first_price_and_the_others_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    prices.main(["--lines", "10", "--rounds", "1"])
+
+    shown = capsys.readouterr().out
+    assert "| compiled " in shown
+    assert "| gpt-5-mini " in shown

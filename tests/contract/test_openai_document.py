@@ -22,11 +22,13 @@ from tests.contract.oracles import (
 
 RESOURCES = {"files", "uploads", "batches", "models", "chat", "embeddings"}
 EXTENSIONS = {
+    "GET /batches/{}/output",
     "GET /openapi.json",
     "GET /uploads/{}/urls",
     "POST /batch_completion",
     "POST /batch_completion_models",
     "POST /batch_completion_models_all_responses",
+    "POST /batches/{}/retry",
 }
 
 

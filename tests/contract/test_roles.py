@@ -116,7 +116,9 @@ def test_the_state_machines_role_invokes_no_other_function() -> None:
     assert allowed == {call[1] for call in machine_calls() if call[0] == "lambda:InvokeFunction"}
 
 
-@pytest.mark.parametrize("function", ["PlanBatchFunction", "RunChunkFunction", "JoinFileFunction"])
+@pytest.mark.parametrize(
+    "function", ["RunChunkFunction", "FinishShardFunction", "JoinFileFunction"]
+)
 def test_a_step_that_begins_again_may_forget_how_far_it_was(function: str) -> None:
     deletes = [
         str(resource)

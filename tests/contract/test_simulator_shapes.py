@@ -9,7 +9,8 @@ import pytest
 
 from local.simulator.client import SimulatorClient
 from tests.simulated import Json, Provider, chat, events_of, tool
-from tests.simulated_providers import anthropic_client
+from tests.simulated_messages import MessageBatches, request
+from tests.simulated_providers import anthropic_client, message
 from tests.simulated_providers import ask_anthropic as ask
 from tests.unit.adapters.documents import check_schema
 
@@ -45,6 +46,34 @@ def test_the_parts_of_a_stream_are_as_described(http: httpx.Client, more: Json) 
     for event in events:
         if event["type"] == "content_block_start":
             check_schema(ANTHROPIC, "ContentBlock", event["content_block"])
+
+
+def test_batches_of_messages_are_as_described(
+    simulator: SimulatorClient, http: httpx.Client
+) -> None:
+    batches = MessageBatches(simulator, http)
+    requests = [request(1), request(2, message("[[fail:529]]"))]
+    ended = [batches.finish(requests)]
+    simulator.behave({"kind": "expired_batch"})
+    ended.append(batches.finish(requests))
+    simulator.behave({"kind": "stuck_batch"})
+    batch_id = batches.submit(requests)
+    simulator.until_waiting()
+    running = [batches.look(batch_id), batches.cancel(batch_id).json()]
+    ended.append(batches.end(batch_id))
+    results = [result for batch in ended for result in batches.results(batch).values()]
+
+    for batch in (*running, *ended):
+        check_schema(ANTHROPIC, "MessageBatch", batch)
+    kinds = {result["type"] for result in results}
+    assert kinds == {"succeeded", "errored", "canceled", "expired"}
+    for result in results:
+        line = {"custom_id": "any", "result": result}
+        check_schema(ANTHROPIC, "MessageBatchIndividualResponse", line)
+    check_schema(ANTHROPIC, "ListResponse_MessageBatch_", batches.list().json())
+    check_schema(ANTHROPIC, "DeleteMessageBatchResponse", batches.delete(batch_id).json())
+    check_schema(ANTHROPIC, "ErrorResponse", batches.get(batch_id).json())
+    check_schema(ANTHROPIC, "CreateMessageBatchParams", {"requests": requests})
 
 
 # The description has no errors of the statuses 409 and 413.

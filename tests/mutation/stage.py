@@ -14,7 +14,10 @@ only_mutate = [
   "src/nightmail/providers/openai/*.py",
 ]
 # The native lane, which is I/O.
-do_not_mutate = ["src/nightmail/providers/openai/provider.py"]
+do_not_mutate = [
+  "src/nightmail/providers/anthropic/batches.py",
+  "src/nightmail/providers/openai/provider.py",
+]
 # Prose: tests look for what a message names, not for its words.
 do_not_mutate_patterns = ['"[^"]*[a-z,.] [a-z][^"]*"']
 also_copy = ["conftest.py"]
@@ -34,7 +37,11 @@ settings.register_profile(
 )
 settings.load_profile("mutation")
 """
-_TESTS = ("test_anthropic_*.py", "test_cohere_*.py", "test_openai_*.py", "adapters/*.py")
+_FOLDERS = ("adapters", "native")
+_TESTS = (
+    *("test_anthropic_*.py", "test_cohere_*.py", "test_openai_*.py"),
+    *(f"{folder}/*.py" for folder in _FOLDERS),
+)
 # Tests with this in them speak over sockets, to what is not here.
 _SOCKETS = "from local."
 
@@ -46,7 +53,8 @@ def set_up(root: Path, stage: Path) -> None:
     cache = shutil.ignore_patterns("__pycache__")
     shutil.copytree(root / "layers" / "nightmail" / package, stage / "src" / package, ignore=cache)
     unit = Path("tests", "unit")
-    (stage / unit / "adapters").mkdir(parents=True)
+    for folder in _FOLDERS:
+        (stage / unit / folder).mkdir(parents=True)
     for path in (*_helpers(root / unit), *_converter_tests(root / unit)):
         shutil.copy(path, stage / path.relative_to(root))
     (stage / "pyproject.toml").write_text(_SETTINGS, encoding="utf-8")

@@ -13,13 +13,14 @@ from moto.core.base_backend import BackendDict
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import MultipartDict, s3_backends
 from nightmail import wiring
-from nightmail.shard import Shard
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.parts import PartStore
 from nightmail.stores.table import Table
 from nightmail.stores.uploads import UploadStore
+
+from tests.unit.native_lanes import NATIVE_LANES, NativeLane
 
 _ACCOUNT = "123456789012"  # moto's
 ENVIRONMENT = {
@@ -114,5 +115,11 @@ def batches(aws: None) -> BatchStore:
 
 
 @pytest.fixture
-def shards(aws: None) -> PartStore[Shard]:
-    return wiring.parts().shards
+def parts(aws: None) -> PartStore:
+    return wiring.parts()
+
+
+@pytest.fixture(params=list(NATIVE_LANES))
+def native(request: pytest.FixtureRequest) -> NativeLane:
+    """Each provider that has a batch API."""
+    return NATIVE_LANES[request.param]

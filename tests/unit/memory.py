@@ -38,6 +38,14 @@ class MemoryDynamo:
             self._check(self._items.get(_place(Item), {}), condition)
             self._items[_place(Item)] = Item
 
+    def transact_write_items(self, *, TransactItems: list[Json]) -> None:
+        with self._writing:
+            puts = [entry["Put"] for entry in TransactItems]
+            for put in puts:
+                self._check(self._items.get(_place(put["Item"]), {}), put)
+            for put in puts:
+                self._items[_place(put["Item"])] = put["Item"]
+
     def delete_item(self, *, Key: Json, **_: Any) -> None:
         self._items.pop(_place(Key), None)
 

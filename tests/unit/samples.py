@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nightmail.batch import Batch
+from nightmail.bill import Bill
 from nightmail.chunk import Chunk
 from nightmail.deployment import Deployment
 from nightmail.shard import Shard
@@ -25,6 +26,12 @@ def sample_batch(**changes: Any) -> Batch:
         "expires_at": NOW + 86_400,
     }
     return Batch.model_validate({**fields, **changes})
+
+
+def sample_bill(**changes: Any) -> Bill:
+    """What one answer of `sample_shard` used."""
+    fields = {"model": "gpt-5-mini", "provider": "openai", "lane": "native", "lines": 1}
+    return Bill.model_validate({**fields, **changes})
 
 
 def sample_chunk(**changes: Any) -> Chunk:

@@ -156,6 +156,19 @@ def test_tokens_of_the_cache_count_as_prompt_and_thoughts_as_completion() -> Non
     assert (counted.output_tokens, counted.reasoning_tokens) == (50, 30)
 
 
+def test_tokens_that_are_cached_for_an_hour_are_told_beside_the_others() -> None:
+    tokens = usage(
+        10,
+        50,
+        cache_creation_input_tokens=7,
+        cache_creation={"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 3},
+    )
+    body = answered(message(text("Hi"), usage=tokens))
+    counted = usage_of(body)
+    assert counted.input_tokens == 17
+    assert (counted.cache_write_tokens, counted.cache_write_1h_tokens) == (7, 3)
+
+
 @pytest.mark.parametrize(
     "tokens", [None, "many", {"input_tokens": -1, "output_tokens": "x", "output_tokens_details": 5}]
 )

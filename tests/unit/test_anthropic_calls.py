@@ -1,4 +1,4 @@
-"""Anthropic's adapter and the engine against the simulator, on a real socket."""
+"""Anthropic's adapters against the simulator, on a real socket."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from nightmail.engine.call import Call
 from nightmail.errors import ProviderRejected
+from nightmail.providers.registry import open_provider
 
 from local.simulator.client import SimulatorClient
 from tests.unit.adapters.asked import text_of
-from tests.unit.adapters.cases import QUESTION
+from tests.unit.adapters.cases import CHAT, KEY, QUESTION
+from tests.unit.native.anthropic_samples import ANTHROPIC
+from tests.unit.native.cases import TAG, intent
 from tests.unit.simulated_calls import answer, call_to, stream
 
 MODEL = "claude-sonnet-4-5"
@@ -44,3 +47,20 @@ def test_a_call_that_anthropic_refuses_keeps_its_words(simulator: SimulatorClien
     with pytest.raises(ProviderRejected, match=r"tools\.0") as caught:
         answer(call_of(simulator, {"messages": QUESTION, "tools": [tool]}))
     assert caught.value.http_status == 400
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+def test_the_base_of_batches_may_end_with_the_version_or_without(
+    simulator: SimulatorClient, path: str
+) -> None:
+    base = simulator.base_of("anthropic") + path
+    provider = open_provider(ANTHROPIC.deployment(api_base=base), KEY)
+    identity = provider.submit("", ANTHROPIC.shard_input(), CHAT, TAG)
+    assert [batch["id"] for batch in simulator.batches()] == [identity]
+
+
+def test_batches_want_a_key(simulator: SimulatorClient) -> None:
+    deployment = ANTHROPIC.deployment(api_base=simulator.base_of("anthropic"))
+    assert open_provider(deployment, KEY).find(intent()) == []
+    with pytest.raises(ProviderRejected):
+        open_provider(deployment, None).find(intent())

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from nightmail.api.batches import Batches
 from nightmail.batch import Batch, BatchError, BatchStatus, RequestCounts
-from nightmail.usage import Usage
 from nightmail.errors import StorageUnavailable, WriteConflict
-from nightmail.shard import Shard, ShardState
+from nightmail.shard import ShardState
 from nightmail.stores.batches import BatchStore
-from nightmail.stores.parts import Parts, PartStore
+from nightmail.stores.parts import PartStore
 from nightmail.stores.table import Table
+from nightmail.usage import Usage
 
 from functions.batches.handler import handler
 from tests.unit.gateway import Answer, ask, proxy_event
-from tests.unit.samples import BATCH_ID, NOW, sample_batch, sample_shard
+from tests.unit.samples import BATCH_ID, NOW, sample_batch, sample_bill, sample_shard
 
 BODY: dict[str, Any] = {
     "input_file_id": "file-in",
@@ -135,11 +135,6 @@ def test_an_endpoint_that_is_not_ours_is_refused_with_the_list(endpoint: str) ->
     assert message == f"Invalid value: '{endpoint}'. Supported values are: {OURS}."
 
 
-def test_a_window_other_than_24h_is_refused() -> None:
-    message = refused(create(completion_window="7d"), "completion_window", "invalid_value")
-    assert message == "Invalid value: '7d'. Supported values are: '24h'."
-
-
 def test_an_input_file_that_nobody_knows_makes_a_batch_all_the_same() -> None:
     assert create(input_file_id="file-nobody-knows").status == 200
 
@@ -210,8 +205,8 @@ def test_fields_that_nobody_knows_are_ignored() -> None:
 
 
 def test_an_extension_that_nothing_acts_on_is_refused_by_name() -> None:
-    message = refused(create(nightmail={"strict": True}), "nightmail.strict", "unknown_parameter")
-    assert message == "Unknown parameter: 'nightmail.strict'."
+    message = refused(create(nightmail={"stirct": True}), "nightmail.stirct", "unknown_parameter")
+    assert message == "Unknown parameter: 'nightmail.stirct'."
     assert create(nightmail={}).status == 200
 
 
@@ -311,7 +306,7 @@ class BeatenStore(BatchStore):
 
 def test_two_simultaneous_creates_with_one_key_make_one_batch(table: Table) -> None:
     store = BeatenStore(table)
-    created = Batches(store, Parts.of_table(table), lambda: NOW).create(
+    created = Batches(store, PartStore(table), lambda: NOW).create(
         "alice", BODY, idempotency_key="k"
     )
     assert created["id"] == BATCH_ID
@@ -335,7 +330,7 @@ def test_a_create_whose_answer_was_lost_is_acknowledged_because_it_will_run(
     key: str | None, table: Table
 ) -> None:
     store = SilentStore(table)
-    created = Batches(store, Parts.of_table(table), lambda: NOW).create(
+    created = Batches(store, PartStore(table), lambda: NOW).create(
         "alice", BODY, idempotency_key=key
     )
     assert [batch.id for batch in store.list("alice")] == [created["id"]]
@@ -357,7 +352,7 @@ def test_a_create_that_wrote_nothing_is_refused_and_leaves_nothing(
 ) -> None:
     store = BrokenStore(table)
     with pytest.raises((StorageUnavailable, WriteConflict)):
-        Batches(store, Parts.of_table(table), lambda: NOW).create(
+        Batches(store, PartStore(table), lambda: NOW).create(
             "alice", BODY, idempotency_key=key
         )
     assert list(store.list("alice")) == []
@@ -377,14 +372,15 @@ def test_an_unknown_batch_and_another_owners_answer_the_same(batches: BatchStore
 
 
 def test_counts_of_a_running_batch_are_what_is_booked_and_progress_what_is_reported(
-    batches: BatchStore, shards: PartStore[Shard]
+    batches: BatchStore, parts: PartStore
 ) -> None:
     batches.create(sample_batch(status="in_progress", shards=3, counts={"total": 30}))
-    shards.plan(sample_shard(reported_completed=7, reported_failed=1))
+    parts.plan(sample_shard(reported_completed=7, reported_failed=1))
     usage = Usage(input_tokens=5, cached_tokens=4, output_tokens=3, reasoning_tokens=2)
-    booked = {"completed": 6, "failed": 4, "usage": usage, "state": "collected"}
-    shards.plan(sample_shard(number=2, reported_completed=3, **booked))
-    shards.plan(sample_shard(number=3, reported_completed=99, reported_failed=99))
+    bills = [sample_bill(lines=6, usage=usage)]
+    booked = {"completed": 6, "failed": 4, "bills": bills, "state": "collected"}
+    parts.plan(sample_shard(number=2, reported_completed=3, **booked))
+    parts.plan(sample_shard(number=3, reported_completed=99, reported_failed=99))
     batch = get(f"/batches/{BATCH_ID}").json
     assert batch["request_counts"] == {"total": 30, "completed": 6, "failed": 4}
     assert batch["nightmail"]["progress"] == {"completed": 7 + 6 + 10, "failed": 1 + 4}
@@ -398,27 +394,34 @@ def test_counts_of_a_running_batch_are_what_is_booked_and_progress_what_is_repor
 
 
 def test_the_figures_of_an_ended_batch_are_its_own(
-    batches: BatchStore, shards: PartStore[Shard]
+    batches: BatchStore, parts: PartStore
 ) -> None:
     counts = RequestCounts(total=10, completed=8, failed=2)
-    usage = Usage(input_tokens=100, output_tokens=10)
-    batches.create(sample_batch(status="completed", shards=1, counts=counts, usage=usage))
-    shards.plan(sample_shard(completed=8))
+    bills = [sample_bill(lines=8, usage=Usage(input_tokens=100, output_tokens=10))]
+    batches.create(sample_batch(status="completed", shards=1, counts=counts, bills=bills))
+    parts.plan(sample_shard(completed=8))
     batch = get(f"/batches/{BATCH_ID}").json
     assert batch["request_counts"] == {"total": 10, "completed": 8, "failed": 2}
     assert batch["nightmail"]["progress"] == {"completed": 8, "failed": 2}
     assert batch["usage"]["total_tokens"] == 110
 
 
+def looked_at(now: int, table: Table) -> dict[str, Any]:
+    """The batch of `BATCH_ID` at that second."""
+    return Batches(BatchStore(table), PartStore(table), lambda: now).retrieve("alice", BATCH_ID)
+
+
 def test_the_details_name_each_shard_and_where_it_stands(
-    batches: BatchStore, shards: PartStore[Shard]
+    batches: BatchStore, parts: PartStore, table: Table
 ) -> None:
     batches.create(sample_batch(status="in_progress", shards=1, counts={"total": 10}))
     state = ShardState.SUBMITTED
-    shards.plan(sample_shard(state=state, provider_batch_id="theirs", provider_status="queued"))
-    assert get(f"/batches/{BATCH_ID}").json["nightmail"]["shards"] == [
+    told = {"provider_batch_id": "theirs", "provider_status": "queued", "progressed_at": NOW}
+    parts.plan(sample_shard(state=state, **told))
+    assert looked_at(NOW + 60, table)["nightmail"]["shards"] == [
         {
             "number": 1,
+            "round": 0,
             "deployment": "gpt-5-mini",
             "provider": "openai",
             "provider_batch_id": "theirs",
@@ -428,16 +431,18 @@ def test_the_details_name_each_shard_and_where_it_stands(
             "lines": 10,
             "completed": 0,
             "failed": 0,
+            "last_progress_at": NOW,
+            "stalled": False,
         }
     ]
 
 
 def test_of_many_shards_a_hundred_are_shown_and_all_are_counted(
-    batches: BatchStore, shards: PartStore[Shard]
+    batches: BatchStore, parts: PartStore
 ) -> None:
     batches.create(sample_batch(status="in_progress", shards=101, counts={"total": 1010}))
     for number in range(1, 102):
-        shards.plan(sample_shard(number=number, completed=1))
+        parts.plan(sample_shard(number=number, completed=1))
     batch = get(f"/batches/{BATCH_ID}").json
     assert len(batch["nightmail"]["shards"]) == 100
     assert batch["request_counts"]["completed"] == 101
@@ -569,7 +574,7 @@ class MovingStore(BatchStore):
 def test_a_cancel_that_meets_a_step_is_tried_again(table: Table) -> None:
     store = MovingStore(table, [BatchStatus.IN_PROGRESS])
     store.create(sample_batch())
-    cancelling = Batches(store, Parts.of_table(table), lambda: NOW).cancel("alice", BATCH_ID)
+    cancelling = Batches(store, PartStore(table), lambda: NOW).cancel("alice", BATCH_ID)
     assert cancelling["status"] == "cancelling"
     assert cancelling["in_progress_at"] == NOW
 
@@ -577,7 +582,7 @@ def test_a_cancel_that_meets_a_step_is_tried_again(table: Table) -> None:
 def test_a_cancel_that_a_final_status_overtook_is_refused(table: Table) -> None:
     store = MovingStore(table, [BatchStatus.FAILED])
     store.create(sample_batch())
-    api = Batches(store, Parts.of_table(table), lambda: NOW)
+    api = Batches(store, PartStore(table), lambda: NOW)
     with pytest.raises(Exception, match="Cannot cancel a batch with status 'failed'"):
         api.cancel("alice", BATCH_ID)
     assert store.get("alice", BATCH_ID).status == BatchStatus.FAILED

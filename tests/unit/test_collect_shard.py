@@ -10,15 +10,14 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.usage import Usage
 from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, ProviderNotFound, ProviderUnavailable
-from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome, number_of
 from nightmail.part import Ending
-from nightmail.providers.base import BatchProvider, Cursor, Limits, Result
+from nightmail.providers.base import BatchProvider, Cursor, NumberOf, Result
 from nightmail.shard import ShardState
 from nightmail.steps import collection
+from nightmail.usage import Usage
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
@@ -37,18 +36,16 @@ class Provider:
 
     outcomes: list[Outcome | None]
     error: Exception | None = None
-    limits = Limits(lines=100, bytes=10_000)
 
-    def results(self, _ids: list[str], _model: str, cursor: Cursor) -> Iterator[Result]:
+    def results(
+        self, _ids: list[str], _model: str, cursor: Cursor, _number_of: NumberOf
+    ) -> Iterator[Result]:
         for place in range(cursor.offset, len(self.outcomes)):
             outcome = self.outcomes[place]
             is_answer = outcome is not None and outcome.kind is Kind.ANSWERED
             yield Result(outcome, USAGE if is_answer else Usage(), Cursor(0, place + 1))
         if self.error:
             raise self.error
-
-    def to_line(self, line: Line) -> bytes:
-        return b"%d\n" % line.number
 
 
 def ended(provider: Provider, lines: int, lines_a_run: int = 0, **changes: Any) -> World:
@@ -285,6 +282,6 @@ def test_a_cursor_has_a_version_and_ids_but_no_answers() -> None:
     collect(world)
     s3 = world.s3
     assert isinstance(s3, MemoryS3)
-    cursor: Json = json.loads(s3.objects[f"work/{BATCH_ID}/shards/000001/collection.json"])
+    cursor: Json = json.loads(s3.objects[f"work/{BATCH_ID}/shards/000001.00/collection.json"])
     assert cursor["v"] == 1
     assert "A1" not in json.dumps(cursor)

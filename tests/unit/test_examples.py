@@ -11,11 +11,17 @@ from nightmail.config.gateway import parse_config, referenced_names
 from nightmail.lines import Line, read_line
 
 from local.build import ROOT
-from local.simulator.answers import answer
+from local.simulator.openai_dialect import OpenAIDialect
 
 EXAMPLES = ROOT / "examples"
 CHAT = ("requests.jsonl", "/v1/chat/completions", "gpt-5-mini", 60)
 EMBEDDINGS = ("embeddings.jsonl", "/v1/embeddings", "text-embedding-3-small", 20)
+
+
+def answer(endpoint: str, body: dict[str, Any]) -> dict[str, Any]:
+    dialect, path = OpenAIDialect(), endpoint.removeprefix("/v1")
+    dialect.check(path, {}, body)
+    return dialect.answer(path, body, None)
 
 
 def bodies(name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -122,12 +122,15 @@ def test_a_first_line_of_a_megabyte_is_read_to_its_end(batches: BatchStore) -> N
 def test_metadata_of_the_object_says_how_to_run_it(batches: BatchStore) -> None:
     metadata = {
         "endpoint": "/v1/responses",
-        "completion-window": "24h",
+        "completion-window": "2d",
         "metadata": '{"customer": "7"}',
+        "nightmail": '{"on_deadline": "finish_direct"}',
         "output-expires-after": "7200",
     }
     receive(drop(b"not looked at", metadata=metadata))
     batch = only_batch(batches)
+    assert batch.expires_at == batch.created_at + 2 * 86_400
+    assert batch.on_deadline == "finish_direct"
     assert batch.endpoint == "/v1/responses"
     assert batch.metadata == {"customer": "7"}
     assert batch.output_expires_after is not None
@@ -310,7 +313,9 @@ def test_an_owner_of_dots_alone_is_refused(name: str, batches: BatchStore) -> No
     ("metadata", "param", "code"),
     [
         ({"endpoint": "/v1/videos"}, "endpoint", "invalid_value"),
-        ({"completion-window": "7d"}, "completion_window", "invalid_value"),
+        ({"completion-window": "8d"}, "completion_window", "invalid_value"),
+        ({"nightmail": "[]"}, None, None),
+        ({"nightmail": '{"strict": "yes"}'}, "nightmail.strict", "invalid_type"),
         ({"metadata": "{"}, None, None),
         ({"metadata": "[]"}, None, None),
         ({"metadata": '{"tags": []}'}, "metadata.tags", "invalid_type"),

@@ -25,6 +25,7 @@ from nightmail import (
     file_retrieve,
     list_batches,
     retrieve_batch,
+    retry_batch,
 )
 
 from local.simulator.client import SimulatorClient
@@ -274,9 +275,150 @@ def test_a_provider_without_such_an_api_is_refused_with_the_way_out(
 ) -> None:
     for ask in (create_file, file_retrieve, retrieve_batch):
         with pytest.raises(nightmail.BadRequestError, match="NIGHTMAIL_BASE_URL"):
-            ask("x", custom_llm_provider="anthropic")
+            ask("x", custom_llm_provider="cohere")
+    with pytest.raises(nightmail.BadRequestError, match="NIGHTMAIL_BASE_URL"):
+        batch_completion_create(requests=[{"body": {"model": "command-r"}}])
     with pytest.raises(nightmail.BadRequestError, match="api_base"):
         list_batches(custom_llm_provider="hosted_vllm")
+
+
+def test_what_only_a_gateway_does_is_refused_before_anything_is_sent(
+    provider_keys: SimulatorClient,
+) -> None:
+    """A provider would run, and bill, what was to be a dry run."""
+    for ask in (
+        lambda: batch_completion_create(requests=requests(1), dry_run=True),
+        lambda: create_batch(input_file_id="file-1", nightmail={"dry_run": True}),
+        lambda: create_batch(input_file_id="file-1", on_deadline="finish_direct"),
+        lambda: retry_batch("batch_1"),
+        lambda: batch_completion_results("batch_1", as_completed=True),
+        lambda: batch_completion_results("batch_1", merged=True),
+    ):
+        with pytest.raises(nightmail.BadRequestError, match="NIGHTMAIL_BASE_URL"):
+            ask()
+
+    assert provider_keys.calls() == []
+
+
+# ---- mixed files
+
+
+def test_a_file_that_a_providers_batch_cannot_take_is_refused_before_anything_is_sent(
+    provider_keys: SimulatorClient, tmp_path: Path
+) -> None:
+    two_endpoints: list[dict[str, Any]] = [
+        *requests(1),
+        {"url": "/v1/embeddings", "body": {"model": "gpt-4o", "input": "x"}},
+    ]
+    two_models = [*requests(1), {"body": {"model": "gpt-4o-mini", "messages": []}}]
+    path = tmp_path / "mixed.jsonl"
+    path.write_bytes(b"\n" + LINE + LINE.replace(b'"m"', b'"n"'))
+
+    for ask, code, said in (
+        (lambda: batch_completion_create(requests=two_endpoints), "invalid_url", "Line 2"),
+        (lambda: batch_completion_create(requests=two_models), "mismatched_model", "gpt-4o-mini"),
+        (lambda: batch_completion_create(path), "invalid_url", "Line 2"),
+        (
+            lambda: batch_completion_create(path, "/v1/embeddings"),
+            "mismatched_model",
+            "Line 3 .* line 2",
+        ),
+    ):
+        with pytest.raises(nightmail.BadRequestError, match=f"{said}.*gateway") as caught:
+            ask()
+        assert caught.value.code == code
+
+    assert provider_keys.calls() == []
+
+
+def test_what_is_wrong_otherwise_the_provider_says(
+    provider_keys: SimulatorClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.jsonl"
+    path.write_bytes(LINE + b"{no json\n")
+
+    batch = batch_completion_create(path, "/v1/embeddings")
+
+    assert provider_keys.until_final(batch.id)["status"] == "failed"
+
+
+# ---- cost
+
+
+@pytest.fixture
+def priced(provider_keys: SimulatorClient) -> nightmail.Batch:
+    asked = requests(4)
+    asked[0]["body"]["messages"][0]["content"] = "[[cached:1000]]"
+    asked[1]["body"]["messages"][0]["content"] = "[[fail:400]]"
+    return batch_completion_wait(batch_completion_create(requests=asked).id)
+
+
+def test_a_batch_tells_what_it_cost_and_what_it_saved(priced: nightmail.Batch) -> None:
+    """gpt-4o: 2.50 $ for a million tokens of input, 1.25 $ cached, 10 $ of output; a batch is half of that
+    but for what was cached.
+    """
+    assert priced.usage
+    cached = 1000
+    fresh = priced.usage.input_tokens - cached
+    output = priced.usage.output_tokens
+
+    assert priced.cost == pytest.approx((1.25 * fresh + 1.25 * cached + 5 * output) / 1e6)
+    assert priced.synchronous_cost == pytest.approx(
+        (2.5 * fresh + 1.25 * cached + 10 * output) / 1e6
+    )
+    assert priced.saved == pytest.approx(priced.synchronous_cost - priced.cost)
+    assert priced.nightmail
+    assert priced.nightmail.usage
+    (bill,) = priced.nightmail.usage
+    assert (bill.provider, bill.lane, bill.lines, bill.cached_tokens) == (
+        "openai",
+        "native",
+        3,
+        cached,
+    )
+
+
+def test_outcomes_tell_what_each_has_cost(priced: nightmail.Batch) -> None:
+    outcomes = list(batch_completion_results(priced.id))
+
+    costs = [one.nightmail.cost for one in outcomes if one.nightmail]
+    assert len(costs) == 3
+    assert sum(costs) == pytest.approx(priced.cost)
+    assert outcomes[1].nightmail is None
+
+
+def test_a_batch_that_runs_or_never_ran_has_no_cost_or_none_to_pay(
+    provider_keys: SimulatorClient,
+) -> None:
+    broken = create_file(LINE + b"{no json\n")
+    failed = create_batch(endpoint="/v1/embeddings", input_file_id=broken.id)
+    assert batch_completion_wait(failed.id).cost == 0
+
+    provider_keys.behave({"kind": "stuck_batch"})
+    running = batch_completion_create(requests=requests(1))
+    assert (running.cost, running.saved, running.estimate) == (None, None, None)
+
+
+def test_the_cost_is_not_known_where_a_price_is_not(provider_keys: SimulatorClient) -> None:
+    asked = requests(2)
+    for request in asked:
+        request["body"]["model"] = "ft:nobody-knows"
+    batch = batch_completion_wait(batch_completion_create(requests=asked).id)
+
+    assert (batch.cost, batch.synchronous_cost, batch.saved) == (None, None, None)
+    assert batch.nightmail
+    assert batch.nightmail.unpriced_models == [batch.model]
+    assert batch_completion_retrieve(batch.id).cost is None
+
+
+def test_a_server_of_the_call_has_prices_of_its_own(provider_keys: SimulatorClient) -> None:
+    there = {"api_base": provider_keys.base_url, "api_key": "sk-there-0123"}
+    batch = batch_completion_create(requests=requests(2), **there)
+
+    done = batch_completion_wait(batch.id, **there)
+
+    assert done.status == "completed"
+    assert done.cost is None
 
 
 def test_a_key_of_the_environment_does_not_go_to_a_server_of_the_call(

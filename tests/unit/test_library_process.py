@@ -148,6 +148,7 @@ def test_the_librarys_own_thread_cannot_wait_for_itself() -> None:
 def test_functions_have_their_own_names() -> None:
     functions = [name for name in nightmail.__all__ if name[0].islower()]
     same = {"batch_completion_list": "list_batches", "abatch_completion_list": "alist_batches"}
+    same |= {"batch_completion_retry": "retry_batch", "abatch_completion_retry": "aretry_batch"}
     same["abatch_completion_results"] = "batch_completion_results"
 
     assert [getattr(nightmail, name).__name__ for name in functions] == [

@@ -20,8 +20,10 @@ from nightmail.library.exceptions import (
     InternalServerError,
     NightmailError,
 )
+from nightmail.library.gateway_batches import GatewayBatches
 from nightmail.library.objects import Batch
 from nightmail.library.server import Server
+from nightmail.library.servers import Home, Limits
 from nightmail.library.transport import Transport
 from nightmail.library.watch import until_final
 
@@ -39,6 +41,10 @@ async def serving(
     async with upstream(script) as running, aiohttp.ClientSession() as session:
         transport = Transport(session, f"{running.url}/v1", Credentials(KEY), "acme")
         yield running, Server(transport, retries=retries, seconds=seconds)
+
+
+def kept_at(server: Server) -> GatewayBatches:
+    return GatewayBatches(Home(server, Limits(0), is_gateway=True))
 
 
 async def answer_well(visit: Visit) -> None:
@@ -255,7 +261,7 @@ async def test_waiting_for_a_batch_grows_with_the_time_waited() -> None:
     looks: list[str] = []
     async with serving(script) as (running, server):
         batch = Batch({"id": "batch_1", "status": "validating"})
-        done = await until_final(server, batch, lambda batch: looks.append(batch.status))
+        done = await until_final(kept_at(server), batch, lambda batch: looks.append(batch.status))
 
     assert done.status == "completed"
     assert (looks[0], looks[-1]) == ("validating", "completed")
@@ -273,4 +279,4 @@ async def test_what_a_callback_raises_ends_the_waiting() -> None:
 
     async with serving(answer_well) as (_, server):
         with pytest.raises(ValueError, match="no more"):
-            await until_final(server, Batch({"id": "b", "status": "validating"}), refuse)
+            await until_final(kept_at(server), Batch({"id": "b", "status": "validating"}), refuse)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import boto3
 from nightmail.errors import GatewayError
 from nightmail.quota import Quota
-from nightmail.shard import Shard
 from nightmail.stores.batches import BatchStore
+from nightmail.stores.claims import Claim, ClaimStore
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.parts import PartStore
 from nightmail.stores.quotas import QuotaStore
@@ -16,7 +16,7 @@ from nightmail.stores.table import Table
 
 from tests.unit.conftest import ENVIRONMENT
 from tests.unit.memory import MemoryDynamo, MemoryS3
-from tests.unit.samples import BATCH_ID, NOW, sample_batch, sample_shard
+from tests.unit.samples import BATCH_ID, NOW, sample_batch, sample_chunk, sample_shard
 
 
 def told(function: Callable[[], object]) -> object:
@@ -29,8 +29,12 @@ def told(function: Callable[[], object]) -> object:
 
 def use_table(table: Table) -> list[object]:
     """What the stores answer, in a row of calls that meets every condition both ways."""
-    batches, shards, quotas = BatchStore(table), PartStore(table, Shard), QuotaStore(table)
+    batches, parts, quotas = BatchStore(table), PartStore(table), QuotaStore(table)
+    claims = ClaimStore(table)
     batch, shard = sample_batch(metadata={"a": "🦉"}), sample_shard()
+    successor = sample_chunk(track="shard", round=1)
+    adopted = Claim(holder="one", certain=False, delete_at=NOW)
+    certain = Claim(holder="two", certain=True, delete_at=NOW)
     return [
         told(lambda: batches.find("alice", BATCH_ID)),
         told(lambda: batches.create(batch)),
@@ -39,14 +43,25 @@ def use_table(table: Table) -> list[object]:
         told(lambda: batches.get("bob", BATCH_ID)),
         told(lambda: batches.save(batch)),
         told(lambda: batches.save(batch)),
-        told(lambda: shards.plan(sample_shard(number=2))),
-        told(lambda: shards.plan(shard)),
-        told(lambda: shards.take_lease(BATCH_ID, 1, NOW, 9)),
-        told(lambda: shards.take_lease(BATCH_ID, 1, NOW, 9)),
-        told(lambda: shards.plan(shard.model_copy(update={"lines": 99}))),
-        told(lambda: shards.save(shard)),
-        told(lambda: list(shards.list(BATCH_ID))),
-        told(lambda: list(shards.list("batch_unknown"))),
+        told(lambda: parts.plan(sample_shard(number=2))),
+        told(lambda: parts.plan(shard)),
+        told(lambda: parts.take_lease(BATCH_ID, "shard", 1, NOW, 9)),
+        told(lambda: parts.take_lease(BATCH_ID, "shard", 1, NOW, 9)),
+        told(lambda: parts.plan(shard.model_copy(update={"lines": 99}))),
+        told(lambda: parts.save(shard)),
+        told(lambda: parts.pass_on(shard, [successor])),
+        told(lambda: parts.pass_on(parts.again(shard), [successor])),
+        told(lambda: parts.pass_on(parts.again(shard), [successor])),
+        told(lambda: parts.of_track(BATCH_ID, "shard", 1)),
+        told(lambda: parts.of_batch(sample_batch(shards=2))),
+        told(lambda: parts.of_track("batch_unknown", "shard", 1)),
+        told(lambda: claims.find("p", "b")),
+        told(lambda: claims.take("p", "b", adopted)),
+        told(lambda: claims.take("p", "b", adopted.model_copy(update={"holder": "other"}))),
+        told(lambda: claims.take("p", "b", adopted)),
+        told(lambda: claims.take("p", "b", certain)),
+        told(lambda: claims.take("p", "b", certain.model_copy(update={"holder": "other"}))),
+        told(lambda: claims.find("p", "b")),
         told(lambda: quotas.save(Quota(key="k", requests_until=7))),
         told(lambda: quotas.save(Quota(key="k"))),
         told(lambda: quotas.save(quotas.get("k"))),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
-from nightmail.usage import Usage
 from nightmail.errors import InvalidRequest, ProviderError, ProviderThrottled, ProviderUnavailable
 from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import GivenBack
-from nightmail.providers.openai.convert import to_line, to_outcome, to_progress
+from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai.convert import to_outcome, to_progress
+from nightmail.usage import Usage
 
 from tests.unit.adapters.cases import CHAT, EMBEDDINGS, QUESTION
-from tests.unit.test_openai_direct import KEY, Json, adapter, answered, chat, chunks
-from tests.unit.test_openai_results import read, result
+from tests.unit.test_openai_direct import KEY, Json, adapter, answered, chat, chunks, deployment
+from tests.unit.test_openai_results import READING, read, result
 
 # ---- Direct calls
 
@@ -150,12 +152,12 @@ def test_a_line_goes_out_under_its_number_with_the_providers_model() -> None:
     body = {"model": "public", "messages": QUESTION}
     line = Line(number=7, custom_id="mine", url=CHAT, model="public", body=body)
     expected = {
-        "custom_id": "7",
+        "custom_id": "abc-7",
         "method": "POST",
         "url": CHAT,
         "body": {"model": "own", "messages": QUESTION},
     }
-    written = to_line(line, "own")
+    written = OpenAIFormat(deployment(model="own")).to_line(line, "abc-7")
     assert orjson.loads(written) == expected
     assert written.endswith(b"}\n")
 
@@ -169,7 +171,8 @@ def test_an_answered_line_has_the_public_name_and_the_details() -> None:
         details={"provider": "groq", "model": "dated"},
     )
     usage = Usage(input_tokens=3, output_tokens=2)
-    assert to_outcome(result(7, body), "groq", "public") == (expected, usage)
+    reading = replace(READING, provider="groq", public_model="public")
+    assert to_outcome(result(7, body), reading) == (expected, usage)
 
 
 def test_an_answer_that_is_too_deep_is_said_to_be() -> None:

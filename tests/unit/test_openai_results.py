@@ -9,12 +9,13 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.usage import Usage
+from nightmail.line_ids import number_in
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
 from nightmail.providers.base import Phase
+from nightmail.providers.native_results import Reading
 from nightmail.providers.openai.convert import to_outcome, to_progress
-from nightmail.usage import usage_of
+from nightmail.usage import Usage, usage_of
 
 from tests.unit.machine import Json
 
@@ -22,6 +23,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
+READING = Reading("openai", "the key", "m", lambda text: number_in(text, "b"))
 FIELDS = ("status", "errors", "request_counts", "output_file_id", "error_file_id")
 
 
@@ -68,12 +70,12 @@ def test_no_batch_object_breaks_the_reader(batch: Json) -> None:
 
 def result(number: int | str, body: Any = None, **changes: Any) -> bytes:
     response = {"status_code": 200, "body": {"model": "x"} if body is None else body}
-    entry = {"custom_id": str(number), "response": response, "error": None, **changes}
+    entry = {"custom_id": f"b-{number}", "response": response, "error": None, **changes}
     return orjson.dumps(entry) + b"\n"
 
 
 def read(content: bytes) -> Outcome | None:
-    found = to_outcome(content, "openai", "m")
+    found = to_outcome(content, READING)
     return found and found[0]
 
 
@@ -142,7 +144,7 @@ def test_no_bytes_break_the_reader_of_results(content: bytes) -> None:
 
 @given(JSON, JSON)
 def test_every_result_that_is_read_can_be_written(response: Any, error: Any) -> None:
-    entry = {"custom_id": "1", "response": response, "error": error}
+    entry = {"custom_id": "b-1", "response": response, "error": error}
     outcome = read(json.dumps(entry).encode())
     if outcome:
         to_row(outcome)
@@ -152,16 +154,22 @@ def test_usage_is_read_in_the_words_of_both_apis() -> None:
     chat = {
         "prompt_tokens": 9,
         "completion_tokens": 4,
-        "prompt_tokens_details": {"cached_tokens": 2},
+        "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
         "completion_tokens_details": {"reasoning_tokens": 3},
     }
     responses = {
         "input_tokens": 9,
         "output_tokens": 4,
-        "input_tokens_details": {"cached_tokens": 2},
+        "input_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
         "output_tokens_details": {"reasoning_tokens": 3},
     }
-    expected = Usage(input_tokens=9, cached_tokens=2, output_tokens=4, reasoning_tokens=3)
+    expected = Usage(
+        input_tokens=9,
+        cached_tokens=2,
+        cache_write_tokens=1,
+        output_tokens=4,
+        reasoning_tokens=3,
+    )
     assert usage_of({"usage": chat}) == usage_of({"usage": responses}) == expected
 
 

@@ -13,7 +13,6 @@ from nightmail.batch import Batch, BatchError, InboxOrigin
 from nightmail.errors import StorageUnavailable
 from nightmail.file import Segment, StoredFile, object_key
 from nightmail.payloads import BatchTask
-from nightmail.shard import Shard
 from nightmail.steps.deliver_outbox import deliver_outbox
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
@@ -81,9 +80,9 @@ def outbox(objects: ObjectStore) -> dict[str, bytes]:
 
 
 def test_results_and_status_lie_under_the_name_of_the_dropped_file(
-    ended: Batch, objects: ObjectStore, shards: PartStore[Shard]
+    ended: Batch, objects: ObjectStore, parts: PartStore
 ) -> None:
-    shards.plan(sample_shard())
+    parts.plan(sample_shard())
     assert deliver() == [OUTPUT, ERRORS, STATUS]
     laid = outbox(objects)
     assert set(laid) == {OUTPUT, ERRORS, STATUS}

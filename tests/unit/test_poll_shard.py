@@ -10,25 +10,32 @@ from nightmail.deployment import Deployment
 from nightmail.errors import LeaseLost, StorageUnavailable
 from nightmail.part import Ending
 from nightmail.shard import ShardState
+from nightmail.stores.claims import Claim
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
+from tests.unit.native_lanes import NativeLane
 from tests.unit.samples import NOW
 from tests.unit.world import World, requests
 
 DAY = 86_400
 
 
-@pytest.fixture
-def world(simulator: SimulatorClient) -> World:
+def submitted(simulator: SimulatorClient, **more: Any) -> World:
     """A batch of three lines that is submitted and does not end by itself."""
     simulator.behave({"kind": "stuck_batch", "after_lines": 1})
-    world = World(simulator)
+    world = World(simulator, **more)
     world.create(requests(3))
     world.step("PlanBatch")
     world.step("SubmitShard", 1)
     simulator.until_settled()
     return world
+
+
+@pytest.fixture
+def world(simulator: SimulatorClient) -> World:
+    """One at OpenAI, whose words these tests speak; how others' words are read is told elsewhere."""
+    return submitted(simulator)
 
 
 def poll(world: World) -> tuple[str, int]:
@@ -60,6 +67,16 @@ def test_progress_is_kept_with_the_providers_word(world: World) -> None:
     shard = world.shard
     assert (shard.reported_completed, shard.reported_failed) == (1, 0)
     assert shard.provider_status == "in_progress"
+
+
+def test_the_time_of_the_latest_news_is_kept(world: World) -> None:
+    seen = []
+    for status, completed in (("a", 1), ("a", 1), ("b", 1), ("b", 1), ("b", 2), ("b", 1)):
+        world.now += 100
+        answer_with(world, status=status, request_counts={"completed": completed})
+        poll(world)
+        seen.append(((world.shard.progressed_at or 0) - NOW) // 100)
+    assert seen == [1, 1, 3, 3, 5, 5]
 
 
 def test_an_unknown_word_counts_as_running(world: World) -> None:
@@ -124,10 +141,24 @@ def test_outputs_that_have_to_be_there_are_waited_for(world: World, status: str)
     assert steps == [("poll", 5 * 2**tries) for tries in range(6)] + [("collect", 0)]
 
 
-@pytest.mark.parametrize("status", ["cancelled", "expired"])
-def test_a_batch_that_ended_with_nothing_is_not_waited_for(world: World, status: str) -> None:
-    world.change_shard(reported_completed=0)
-    answer_with(world, status=status)
+def test_a_batch_that_was_cancelled_with_nothing_is_not_waited_for(world: World) -> None:
+    answer_with(world, status="cancelled")
+    assert poll(world) == ("collect", 0)
+
+
+def test_a_batch_that_expired_with_nothing_is_looked_at_again_before_its_lines_pass_on(
+    world: World,
+) -> None:
+    answer_with(world, status="expired")
+    steps = [poll(world) for _ in range(7)]
+    assert steps == [("poll", 5 * 2**tries) for tries in range(6)] + [("collect", 0)]
+
+
+def test_a_batch_that_expired_with_nothing_is_not_waited_for_where_nobody_is_asked_again(
+    world: World,
+) -> None:
+    world.now = world.batch.expires_at
+    answer_with(world, status="expired")
     assert poll(world) == ("collect", 0)
 
 
@@ -193,6 +224,113 @@ def test_a_provider_that_does_not_stop_is_left_after_a_quarter_of_an_hour(
     assert world.shard.ending is ending
 
 
+def test_a_batch_that_was_asked_to_stop_is_looked_at_soon(world: World) -> None:
+    world.now += 8000
+    assert poll(world) == ("poll", 900)
+    world.cancel()
+    answer_with(world, status="cancelling")
+    assert poll(world) == ("poll", 5)
+    world.now += 80
+    assert poll(world) == ("poll", 10)
+
+
+# ---- Before the deadline
+
+
+@pytest.fixture
+def finishing(simulator: SimulatorClient, native: NativeLane) -> World:
+    """One whose lines are finished directly two hours before its end."""
+    world = submitted(simulator, provider=native.provider)
+    world.change_batch(on_deadline="finish_direct")
+    world.now = world.batch.expires_at - 7200
+    return world
+
+
+def test_a_batch_is_looked_at_when_it_is_time_to_finish_directly(finishing: World) -> None:
+    finishing.now -= 30
+    assert poll(finishing) == ("poll", 30)
+    assert finishing.shard.cancel_asked_at is None
+
+
+def test_what_is_owed_when_time_is_short_is_cancelled_at_the_provider(finishing: World) -> None:
+    poll(finishing)
+    finishing.simulator.until_settled()
+    poll(finishing)
+    assert finishing.shard.state is ShardState.ENDED
+    assert finishing.shard.ending is Ending.EXPIRED
+    assert [batch["status"] for batch in finishing.provider_batches()] == ["cancelled"]
+
+
+@pytest.mark.parametrize("broken", ["deaf", "away"])
+def test_a_provider_that_does_not_stop_is_left_when_half_of_the_time_is_over(
+    finishing: World, broken: str
+) -> None:
+    deaf = {"kind": "status", "status": 200, "body": "{}", "match": finishing.native.cancel}
+    finishing.simulator.behave(deaf if broken == "deaf" else {"kind": "drop", "when": "before"})
+    assert poll(finishing)[0] == "poll"
+    finishing.now += 3599
+    assert poll(finishing)[0] == "poll"
+    finishing.now += 1
+    assert poll(finishing)[0] == "collect"
+    assert finishing.shard.ending is Ending.EXPIRED
+
+
+def test_a_caller_that_cancels_meanwhile_gives_the_provider_its_time(finishing: World) -> None:
+    deaf = {"kind": "status", "status": 200, "body": "{}", "match": finishing.native.cancel}
+    finishing.simulator.behave(deaf)
+    finishing.now += 3599
+    poll(finishing)
+    finishing.cancel()
+    finishing.now += 899
+    assert poll(finishing)[0] == "poll"
+    finishing.now += 1
+    assert poll(finishing)[0] == "collect"
+    assert finishing.shard.ending is Ending.CANCELLED
+
+
+@pytest.mark.parametrize("changes", [{"lane": "native"}, {"on_deadline": "expire"}])
+def test_without_another_lane_or_wish_the_provider_works_until_the_end(
+    simulator: SimulatorClient, native: NativeLane, changes: Json
+) -> None:
+    world = submitted(simulator, provider=native.provider)
+    world.change_batch(**{"on_deadline": "finish_direct", **changes})
+    world.now = world.batch.expires_at - 1
+    assert poll(world)[0] == "poll"
+    assert world.shard.cancel_asked_at is None
+
+
+# ---- Whose a batch is
+
+
+def adopted(simulator: SimulatorClient) -> World:
+    """A shard that has adopted its batch without being sure."""
+    world = World(simulator, provider="anthropic")
+    simulator.behave({"kind": "drop", "when": "after", "times": 1, "match": world.native.create})
+    world.create(requests(3))
+    world.step("PlanBatch")
+    world.step("SubmitShard", 1)
+    simulator.until_settled()
+    world.step("SubmitShard", 1)
+    return world
+
+
+def test_an_adopted_batch_that_is_nobody_elses_goes_on(simulator: SimulatorClient) -> None:
+    assert poll(adopted(simulator)) == ("collect", 0)
+
+
+def test_an_adopted_batch_that_turns_out_to_be_anothers_stops_the_shard(
+    simulator: SimulatorClient,
+) -> None:
+    world = adopted(simulator)
+    world.change_shard(fallbacks=[world.deployment("other")])
+    claim = Claim(holder="another", certain=True, delete_at=NOW)
+    assert world.stores.claims.take("anthropic", world.shard.provider_batch_id or "", claim)
+    assert poll(world) == ("done", 0)
+    assert world.shard.state is ShardState.STOPPED
+    assert [error.code for error in world.shard.errors] == ["submission_unclear"]
+    assert simulator.calls(**world.native.cancel) == []
+
+
 # ---- Failures
 
 
@@ -211,6 +349,26 @@ def test_a_refusal_is_waited_out_for_five_minutes(world: World, status: int) -> 
     shard = world.shard
     assert (shard.state, shard.ending, shard.failed) == (ShardState.STOPPED, Ending.LOST, 3)
     assert shard.errors[0].message == f"openai answered {status}: No."
+
+
+@pytest.mark.parametrize(
+    ("status", "goes_to"), [(401, "done"), (404, "collect")], ids=["refused", "vanished"]
+)
+def test_only_of_a_batch_that_vanished_a_fallback_takes_the_lines(
+    simulator: SimulatorClient, native: NativeLane, status: int, goes_to: str
+) -> None:
+    """Whatever else keeps us from seeing it, it may still be paid."""
+    world = submitted(simulator, provider=native.provider)
+    world.change_shard(fallbacks=[world.deployment("other")], attempts=6)
+    simulator.behave({"kind": "status", "status": status, "message": "No."})
+    assert poll(world)[0] == goes_to
+
+
+def test_a_failed_batch_is_collected_for_its_fallback(world: World) -> None:
+    world.change_shard(fallbacks=[world.deployment("other")])
+    answer_with(world, status="failed", errors=[{"code": "c", "message": "No."}])
+    assert poll(world) == ("collect", 0)
+    assert world.shard.errors[0].message == "No."
 
 
 def test_a_provider_out_of_reach_is_asked_until_the_window_ends(world: World) -> None:

@@ -10,7 +10,6 @@ import boto3
 import pytest
 from nightmail.batch import BatchStatus, InboxOrigin, RequestCounts
 from nightmail.file import Segment, StoredFile
-from nightmail.shard import Shard
 from nightmail.steps.publish_changes import events_of, publish_changes
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.events import MOST_BYTES, Event, EventBus
@@ -103,10 +102,10 @@ def test_a_batch_that_came_by_the_inbox_says_so(stream: TableStream, batches: Ba
 
 
 def test_shards_and_idempotency_keys_are_nobodys_business(
-    stream: TableStream, batches: BatchStore, shards: PartStore[Shard]
+    stream: TableStream, batches: BatchStore, parts: PartStore
 ) -> None:
     batches.create_once(sample_batch(), "key", "digest", NOW)
-    shards.plan(sample_shard())
+    parts.plan(sample_shard())
     assert len(stream.records()) == 3
     assert [event.detail_type for event in told(stream)] == ["Batch Status Changed"]
 

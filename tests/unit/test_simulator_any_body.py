@@ -115,7 +115,9 @@ def test_any_body_is_answered_or_refused(
             place.append(value)
     if is_refused(dialect, path, body):
         return
+    assert all(isinstance(text, str) for text in dialect.prompt_of(body))
     answer = dialect.answer(path, body, None)
+    assert min(dialect.tokens(answer)) >= 0
     if path in STREAMED:
         assert list(dialect.events(path, body, answer))
 
@@ -125,4 +127,4 @@ def is_refused(dialect: Dialect, path: str, body: Json) -> bool:
         dialect.check(path, HEADERS, body)
     except ApiError as error:
         return error.status in {400, 422}
-    return dialect.failure(path, body, 1) is not None
+    return False

@@ -11,7 +11,6 @@ from nightmail import wiring
 from nightmail.batch import BatchStatus
 from nightmail.errors import StorageUnavailable
 from nightmail.payloads import BatchTask
-from nightmail.shard import Shard
 from nightmail.steps.start_batch import start_batches
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.executions import Executions
@@ -88,11 +87,11 @@ def test_an_execution_that_ran_before_is_no_failure(
 
 
 def test_what_is_no_new_batch_starts_nothing(
-    machine: str, stream: TableStream, batches: BatchStore, shards: PartStore[Shard]
+    machine: str, stream: TableStream, batches: BatchStore, parts: PartStore
 ) -> None:
     batches.create_once(sample_batch(), "key", "digest", NOW)
     batches.save(batches.get("alice", BATCH_ID).move_to(BatchStatus.IN_PROGRESS, NOW))
-    shards.plan(sample_shard())
+    parts.plan(sample_shard())
     inserted = [record for record in stream.records() if record["eventName"] == "INSERT"]
     assert len(inserted) == 3
     assert handle(stream.records()) == []

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, StorageUnavailable
 from nightmail.part import Ending
-from nightmail.providers.openai.provider import OpenAIProvider
+from nightmail.providers.base import BatchProvider
+from nightmail.providers.registry import open_provider
 from nightmail.shard import ShardState
+from nightmail.stores.claims import Claim
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json, Killed
+from tests.unit.native_lanes import NativeLane
 from tests.unit.samples import NOW
-from tests.unit.world import LEASE_SECONDS, World, requests
+from tests.unit.world import KEY, LEASE_SECONDS, World, requests
 
-CREATE = {"method": "POST", "path": "/batches"}
 DAY = 86_400
+_MOST_CALLS = 100
 
 
-@pytest.fixture
-def world(simulator: SimulatorClient) -> World:
+def planned(simulator: SimulatorClient, **more: Any) -> World:
     """A batch that is planned."""
-    world = World(simulator)
+    world = World(simulator, **more)
     world.create(requests(3))
     world.step("PlanBatch")
     return world
+
+
+@pytest.fixture
+def world(simulator: SimulatorClient, native: NativeLane) -> World:
+    return planned(simulator, provider=native.provider)
 
 
 def submit(world: World) -> tuple[str, int]:
@@ -77,14 +85,14 @@ def test_a_batch_that_wants_no_more_is_not_submitted(
 
 
 def test_while_a_lease_is_held_nothing_is_sent(world: World) -> None:
-    world.stores.parts.shards.take_lease(world.batch.id, 1, world.now, LEASE_SECONDS)
+    world.stores.parts.hold(world.shard, world.now, LEASE_SECONDS)
     world.now += LEASE_SECONDS - 1
     assert submit(world) == ("submit", 30)
     assert world.simulator.calls() == []
 
 
 def test_a_lease_that_ran_out_is_taken_over(world: World) -> None:
-    world.stores.parts.shards.take_lease(world.batch.id, 1, world.now, LEASE_SECONDS)
+    world.stores.parts.hold(world.shard, world.now, LEASE_SECONDS)
     world.now += LEASE_SECONDS
     assert submit(world)[0] == "poll"
 
@@ -113,14 +121,15 @@ def test_a_batch_that_was_started_for_an_abandoned_shard_is_cancelled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The execution was aborted, and FailBatch stopped the shard while we submitted it."""
-    start = OpenAIProvider.submit
+    adapter = type(open_provider(world.deployment(), KEY))
+    start = adapter.submit
 
-    def start_too_late(self: OpenAIProvider, *given: Any) -> str:
+    def start_too_late(self: BatchProvider, *given: Any) -> str:
         started = start(self, *given)
         world.change_shard(state=ShardState.STOPPED, lease_until=0)
         return started
 
-    monkeypatch.setattr(OpenAIProvider, "submit", start_too_late)
+    monkeypatch.setattr(adapter, "submit", start_too_late)
     world.simulator.behave({"kind": "stuck_batch"})
     assert submit(world)[0] == "submit"
     assert submit(world)[0] == "done"
@@ -135,14 +144,16 @@ def test_a_batch_that_was_started_for_an_abandoned_shard_is_cancelled(
 def test_a_clear_refusal_leaves_the_shard_planned_for_a_later_try(
     world: World, status: int
 ) -> None:
-    refusal = {"kind": "status", "status": status, "retry_after": 77, "match": CREATE}
+    match = world.native.create
+    refusal = {"kind": "status", "status": status, "retry_after": 77, "match": match}
     world.simulator.behave(refusal)
     assert submit(world) == ("submit", 77)
     shard = world.shard
     assert (shard.state, shard.attempts, shard.lease_until) == (ShardState.PLANNED, 1, 0)
     world.simulator.behave()
     assert submit(world)[0] == "poll"
-    assert len(world.simulator.calls(method="POST", path="/files")) == 1
+    if world.native.upload:
+        assert len(world.simulator.calls(method="POST", path=world.native.upload)) == 1
 
 
 def test_tries_are_made_less_and_less_often(world: World) -> None:
@@ -153,11 +164,12 @@ def test_tries_are_made_less_and_less_often(world: World) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_that_waiting_does_not_heal_stops_the_shard(world: World, status: int) -> None:
-    world.simulator.behave({"kind": "status", "status": status, "message": "No.", "match": CREATE})
+    match = world.native.create
+    world.simulator.behave({"kind": "status", "status": status, "message": "No.", "match": match})
     assert submit(world)[0] == "done"
     shard = world.shard
     assert (shard.state, shard.ending, shard.failed) == (ShardState.STOPPED, Ending.FAILED, 3)
-    assert [error.message for error in shard.errors] == [f"openai answered {status}: No."]
+    assert [error.message for error in shard.errors] == [f"{world.provider} answered {status}: No."]
 
 
 def test_a_missing_credential_stops_the_shard_by_name(world: World) -> None:
@@ -169,7 +181,8 @@ def test_a_missing_credential_stops_the_shard_by_name(world: World) -> None:
     assert world.shard.errors[0].message == "OPENAI_API_KEY is not known."
 
 
-def test_a_garbled_upload_is_tried_again_but_not_for_ever(world: World) -> None:
+def test_a_garbled_upload_is_tried_again_but_not_for_ever(simulator: SimulatorClient) -> None:
+    world = planned(simulator)
     garbled = {"kind": "status", "status": 200, "body": "<html>", "match": {"path": "/files"}}
     world.simulator.behave(garbled)
     steps = [submit(world)[0] for _ in range(7)]
@@ -181,7 +194,8 @@ def test_a_garbled_upload_is_tried_again_but_not_for_ever(world: World) -> None:
 
 
 def lose_the_answer(world: World, when: str, *more: Json) -> None:
-    world.simulator.behave({"kind": "drop", "when": when, "times": 1, "match": CREATE}, *more)
+    match = world.native.create
+    world.simulator.behave({"kind": "drop", "when": when, "times": 1, "match": match}, *more)
     assert submit(world) == ("submit", 40)
     shard = world.shard
     assert (shard.state, shard.lease_until) == (ShardState.SUBMITTING, 0)
@@ -200,7 +214,7 @@ def test_a_batch_that_is_not_found_is_looked_for_twice_and_then_submitted(world:
     assert world.simulator.batches() == []
     assert submit(world)[0] == "poll"
     assert len(world.provider_batches()) == 1
-    assert len(world.simulator.calls(method="GET", path="/batches")) == 2
+    assert len(world.simulator.calls(**world.native.list)) == 2
 
 
 def test_a_look_that_failed_is_no_look(world: World) -> None:
@@ -232,26 +246,202 @@ def test_a_list_that_stays_out_of_reach_ends_with_the_window(world: World) -> No
     assert world.shard.ending is Ending.EXPIRED
 
 
+def test_a_submission_that_cannot_be_looked_for_is_sent_nowhere_else(world: World) -> None:
+    world.change_shard(fallbacks=[world.deployment("other")])
+    no_list = {"kind": "status", "status": 405, "match": world.native.list}
+    lose_the_answer(world, "before", no_list)
+    assert submit(world)[0] == "done"
+    assert world.shard.ending is Ending.FAILED
+    assert [error.code for error in world.shard.errors] == ["submission_unclear"]
+    assert world.simulator.batches() == []
+
+
+def test_a_key_that_is_gone_after_an_unclear_answer_sends_the_lines_nowhere_else(
+    world: World,
+) -> None:
+    world.change_shard(fallbacks=[world.deployment("other")])
+    lose_the_answer(world, "before")
+
+    def broken(_: Deployment) -> Any:
+        raise CredentialMissing("OPENAI_API_KEY is not known.")
+
+    world.provider_of = broken
+    assert submit(world)[0] == "done"
+    (error,) = world.shard.errors
+    assert error.code == "submission_unclear"
+    assert error.message.endswith("OPENAI_API_KEY is not known.")
+
+
+# ---- Whose a batch is
+
+
+def claim(world: World, provider_batch_id: str, *, certain: bool) -> None:
+    """Another part says that a provider's batch is its own."""
+    claim = Claim(holder="another", certain=certain, delete_at=NOW)
+    assert world.stores.claims.take(world.provider, provider_batch_id, claim)
+
+
+def holder_of(world: World, batch: Json) -> Claim | None:
+    return world.stores.claims.find(world.provider, batch["id"])
+
+
+def test_a_batch_belongs_to_the_shard_that_submitted_it(world: World) -> None:
+    submit(world)
+    held = holder_of(world, world.provider_batches()[0])
+    assert held
+    assert (held.holder, held.certain) == (world.shard.name, True)
+    assert not world.shard.is_adopted
+
+
+def test_an_adopted_batch_is_certain_only_where_the_provider_keeps_our_tag(world: World) -> None:
+    lose_the_answer(world, "after")
+    submit(world)
+    held = holder_of(world, world.provider_batches()[0])
+    assert held
+    assert (held.holder, held.certain) == (world.shard.name, world.native.keeps_tags)
+    assert world.shard.is_adopted is not world.native.keeps_tags
+
+
+def untagged(simulator: SimulatorClient) -> World:
+    """A shard at a provider that keeps no tags, whose batch was started without our hearing of it."""
+    world = planned(simulator, provider="anthropic")
+    lose_the_answer(world, "after")
+    return world
+
+
+def start_another(world: World) -> Json:
+    """Somebody else starts a batch of as many lines."""
+    known = {batch["id"] for batch in world.simulator.batches()}
+    other = World(world.simulator, provider=world.provider)
+    other.create(requests(3))
+    other.step("PlanBatch")
+    other.step("SubmitShard", 1)
+    (batch,) = [each for each in world.simulator.batches() if each["id"] not in known]
+    return batch
+
+
+def test_a_batch_that_another_shard_submitted_is_not_adopted(simulator: SimulatorClient) -> None:
+    world = untagged(simulator)
+    other = start_another(world)
+    claim(world, other["id"], certain=True)
+    assert submit(world)[0] == "poll"
+    assert world.shard.provider_batch_id not in {None, other["id"]}
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_where_any_of_several_batches_may_be_the_shards_nothing_is_sent_again(
+    simulator: SimulatorClient, adopted: bool
+) -> None:
+    world = untagged(simulator)
+    other = start_another(world)
+    if adopted:
+        claim(world, other["id"], certain=False)
+    assert submit(world)[0] == "done"
+    assert [error.code for error in world.shard.errors] == ["submission_unclear"]
+    assert len(simulator.batches()) == 2
+
+
+def test_where_another_shard_has_adopted_what_may_be_ours_nothing_is_sent_again(
+    simulator: SimulatorClient,
+) -> None:
+    world = untagged(simulator)
+    claim(world, simulator.batches()[0]["id"], certain=False)
+    assert submit(world)[0] == "done"
+    assert [error.code for error in world.shard.errors] == ["submission_unclear"]
+    assert len(simulator.batches()) == 1
+
+
+def test_a_batch_of_another_size_is_not_the_shards(simulator: SimulatorClient) -> None:
+    world = planned(simulator, provider="anthropic")
+    start_another(world)
+    world.create(requests(4), id="batch_" + "0" * 31 + "2")
+    world.change_shard(lines=4)
+    lose_the_answer(world, "before")
+    assert submit(world)[0] == "submit"
+    assert world.shard.looks == 1
+
+
+def test_a_provider_that_names_a_batch_of_another_shard_is_not_believed(world: World) -> None:
+    provider_of = world.provider_of
+
+    def claimed(deployment: Deployment) -> Any:
+        provider: Any = provider_of(deployment)
+        start = provider.submit
+
+        def submit_and_lose(*given: Any) -> str:
+            started: str = start(*given)
+            claim(world, started, certain=True)
+            return started
+
+        provider.submit = submit_and_lose
+        return provider
+
+    world.provider_of = claimed
+    assert submit(world)[0] == "done"
+    assert [error.code for error in world.shard.errors] == ["submission_unclear"]
+
+
+# ---- Lines that others take over
+
+
+def test_a_shard_whose_key_is_missing_is_collected_for_its_fallback(world: World) -> None:
+    def broken(_: Deployment) -> Any:
+        raise CredentialMissing("OPENAI_API_KEY is not known.")
+
+    world.change_shard(fallbacks=[world.deployment("other")])
+    world.provider_of = broken
+    assert submit(world) == ("collect", 0)
+    shard = world.shard
+    assert (shard.state, shard.ending, shard.lease_until) == (ShardState.ENDED, Ending.FAILED, 0)
+
+
+def test_lines_that_are_not_submitted_when_time_is_short_are_finished_directly(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    world = planned(simulator, provider=native.provider)
+    world.change_batch(on_deadline="finish_direct")
+    world.now = world.batch.expires_at - 7200
+    assert submit(world) == ("collect", 0)
+    assert world.shard.ending is Ending.EXPIRED
+    assert simulator.calls() == []
+
+
+def test_nobody_waits_beyond_the_time_to_finish_directly(world: World) -> None:
+    world.change_batch(on_deadline="finish_direct")
+    world.simulator.behave({"kind": "status", "status": 429, "retry_after": 800})
+    world.now = world.batch.expires_at - 7200 - 100
+    assert submit(world) == ("submit", 100)
+
+
+def test_a_deployment_that_has_no_other_lane_is_submitted_however_late(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    world = planned(simulator, provider=native.provider, lane="native")
+    world.change_batch(on_deadline="finish_direct")
+    world.now = world.batch.expires_at - 7200
+    assert submit(world)[0] == "poll"
+
+
 # ---- Death and competition at every call
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("number", range(1, 10))
 def test_a_submission_killed_at_any_call_is_paid_once(
-    world: World, number: int, after: bool
+    simulator: SimulatorClient, native: NativeLane, after: bool
 ) -> None:
-    world.fate.calls, world.fate.kill_at, world.fate.after = 0, number, after
-    with pytest.raises(Killed):
-        submit(world)
-    for _ in range(10):
-        if submit(world)[0] == "poll":
-            break
-        world.now += LEASE_SECONDS // 2
-    assert world.shard.state is ShardState.SUBMITTED
-    assert len(world.provider_batches()) == 1
-
-
-def test_a_submission_makes_as_many_calls_as_are_killed_above(world: World) -> None:
-    world.fate.calls = 0
-    submit(world)
-    assert world.fate.calls == 9
+    for number in range(1, _MOST_CALLS):
+        simulator.reset()
+        world = planned(simulator, provider=native.provider)
+        world.fate.calls, world.fate.kill_at, world.fate.after = 0, number, after
+        with suppress(Killed):
+            submit(world)
+        is_beyond, world.fate.kill_at = world.fate.calls < number, 0
+        for _ in range(10):
+            if submit(world)[0] == "poll":
+                break
+            world.now += LEASE_SECONDS // 2
+        assert world.shard.state is ShardState.SUBMITTED
+        assert len(world.provider_batches()) == 1
+        if is_beyond:
+            assert number > 8
+            return

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nightmail.library.batch_results import *  # noqa: F403
     from nightmail.library.batches import *  # noqa: F403
     from nightmail.library.completions import *  # noqa: F403
     from nightmail.library.exceptions import *  # noqa: F403
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from nightmail.library.stream import *  # noqa: F403
 
 _HOMES = {
+    "batch_results": """
+        abatch_completion_results abatch_completion_retrieve abatch_completion_wait
+        batch_completion_results batch_completion_retrieve batch_completion_wait
+    """,
     "batches": """
-        abatch_completion_create abatch_completion_list abatch_completion_results
-        abatch_completion_retrieve abatch_completion_wait acancel_batch acreate_batch alist_batches
-        aretrieve_batch batch_completion_create batch_completion_list batch_completion_results
-        batch_completion_retrieve batch_completion_wait cancel_batch create_batch list_batches
-        retrieve_batch
+        abatch_completion_create abatch_completion_list abatch_completion_retry acancel_batch
+        acreate_batch alist_batches aretrieve_batch aretry_batch batch_completion_create
+        batch_completion_list batch_completion_retry cancel_batch create_batch list_batches
+        retrieve_batch retry_batch
     """,
     "completions": """
         abatch_completion abatch_completion_models abatch_completion_models_all_responses acompletion

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from nightmail.batch import Batch, RequestCounts
-from nightmail.usage import Usage
+from nightmail.bill import Bill, summed, total_cost, total_usage
 from nightmail.chunk import Chunk
+from nightmail.cost_object import bills_object, cost_object, estimate_object
 from nightmail.part import Part
-from nightmail.shard import Shard
+from nightmail.shard import Shard, ShardState
+from nightmail.usage import Usage
 
+STALLED_SECONDS = 6 * 3600  # a quarter of the day that every provider gives itself for a batch
 _MOST_PARTS = 100
 _PLAIN_FIELDS = (
     "id",
@@ -34,29 +37,53 @@ _PLAIN_FIELDS = (
 )
 
 
-def to_batch_object(batch: Batch, parts: Sequence[Part]) -> dict[str, Any]:
-    """OpenAI's Batch object, with the details of at most 100 shards and chunks under `nightmail`."""
-    entry = to_list_entry(batch, parts)
-    shards = [_shard_object(part) for part in parts if isinstance(part, Shard)]
-    chunks = [_part_object(part) for part in parts if isinstance(part, Chunk)]
-    details = {"shards": shards[:_MOST_PARTS], "chunks": chunks[:_MOST_PARTS]}
-    return {**entry, "nightmail": {**entry["nightmail"], **details}}
+def to_batch_object(batch: Batch, parts: Sequence[Part], now: int) -> dict[str, Any]:
+    """OpenAI's Batch object at Unix second `now`, with all that we know more under `nightmail`: usage
+    and cost, and of at most 100 shards and chunks each where they stand.
+    """
+    bills = _bills(batch, parts)
+    shards = [_shard_object(part, now) for part in parts if isinstance(part, Shard)]
+    chunks = [_chunk_object(part) for part in parts if isinstance(part, Chunk)]
+    details = {
+        "progress": _progress(batch, parts),
+        **_settings(batch),
+        **bills_object(bills),
+        "shards": shards[:_MOST_PARTS],
+        "chunks": chunks[:_MOST_PARTS],
+    }
+    return {**_openai_object(batch, parts, total_usage(bills)), "nightmail": details}
 
 
 def to_list_entry(batch: Batch, parts: Sequence[Part]) -> dict[str, Any]:
-    """OpenAI's Batch object as it stands in a list: `nightmail` holds the progress alone.
+    """OpenAI's Batch object as it stands in a list: `nightmail` holds progress and cost alone.
 
     `parts` may be empty for a batch in a final status, whose own figures are the truth.
     """
-    fields = batch.model_dump(mode="json", include=set(_PLAIN_FIELDS))
+    bills = _bills(batch, parts)
+    details = {"progress": _progress(batch, parts), **cost_object(total_cost(bills))}
+    return {**_openai_object(batch, parts, total_usage(bills)), "nightmail": details}
+
+
+def _openai_object(batch: Batch, parts: Sequence[Part], usage: Usage) -> dict[str, Any]:
     return {
         "object": "batch",
-        **fields,
+        **batch.model_dump(mode="json", include=set(_PLAIN_FIELDS)),
         "errors": _errors_object(batch),
         "request_counts": _counts(batch, parts).model_dump(),
-        "usage": _usage_object(_usage(batch, parts)),
-        "nightmail": {"progress": _progress(batch, parts)},
+        "usage": _usage_object(usage),
     }
+
+
+def _settings(batch: Batch) -> dict[str, Any]:
+    """What it was asked to be, as far as that is known, and what it would be."""
+    known = {
+        "strict": batch.strict,
+        "on_deadline": batch.on_deadline,
+        "retry_of": batch.retry_of,
+        "dry_run": batch.dry_run or None,
+        "estimate": estimate_object(batch.estimate) if batch.estimate else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _errors_object(batch: Batch) -> dict[str, Any] | None:
@@ -76,10 +103,10 @@ def _counts(batch: Batch, parts: Sequence[Part]) -> RequestCounts:
     )
 
 
-def _usage(batch: Batch, parts: Sequence[Part]) -> Usage:
+def _bills(batch: Batch, parts: Sequence[Part]) -> list[Bill]:
     if batch.status.is_final:
-        return batch.usage
-    return sum((part.usage for part in parts), Usage())
+        return batch.bills
+    return summed(bill for part in parts for bill in part.bills)
 
 
 def _usage_object(usage: Usage) -> dict[str, Any]:
@@ -112,18 +139,32 @@ def _reported(part: Part) -> tuple[int, int]:
     return completed, failed
 
 
-def _shard_object(shard: Shard) -> dict[str, Any]:
+def _shard_object(shard: Shard, now: int) -> dict[str, Any]:
     return {
         **_part_object(shard),
         "provider_batch_id": shard.provider_batch_id,
         "provider_status": shard.provider_status,
+        "last_progress_at": shard.progressed_at,
+        "stalled": _is_stalled(shard, now),
     }
+
+
+def _is_stalled(shard: Shard, now: int) -> bool:
+    """Whether its provider runs it and has told nothing new for long."""
+    latest = shard.progressed_at or shard.submitted_at or now
+    return shard.state is ShardState.SUBMITTED and now - latest >= STALLED_SECONDS
+
+
+def _chunk_object(chunk: Chunk) -> dict[str, Any]:
+    """In the track `shard` it runs what the shard of this number still owed."""
+    return {**_part_object(chunk), "track": chunk.track}
 
 
 def _part_object(part: Shard | Chunk) -> dict[str, Any]:
     completed, failed = _reported(part)
     return {
         "number": part.number,
+        "round": part.round,
         "deployment": part.deployment.name,
         "provider": part.deployment.provider,
         "state": part.state.value,

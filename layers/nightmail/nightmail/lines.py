@@ -6,7 +6,6 @@ The checks, codes and messages are OpenAI's for batch input files; a line has at
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,13 +14,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from nightmail.batch import BatchError
+from nightmail.endpoints import CHAT, ENDPOINTS
 from nightmail.parameters import DESTINATIONS, NO_DESTINATION
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_MODEL_CHARACTERS = 512
 # orjson reads up to 1024 levels and writes up to 254 (its documentation, "Deserialize" and "default").
 _DEEP = 250
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * 19
 
 
 class RawLine(NamedTuple):
@@ -98,11 +99,16 @@ def is_too_deep(content: bytes, entry: Any) -> bool:
 
 def _has_inexact_number(content: bytes, entry: Any) -> bool:
     """Whether `entry` has lost digits: orjson reads integers of more than 64 bits as floats."""
-    return bool(_MANY_DIGITS.search(content)) and json.loads(content) != entry
+    return _MANY_DIGITS in content.translate(_DIGITS_ALIKE) and json.loads(content) != entry
 
 
-def read_line(content: bytes | None, number: int, endpoint: str) -> Line | BatchError | None:
-    """The request in a line, what is wrong with it, or None for a blank one."""
+def read_line(
+    content: bytes | None, number: int, endpoint: str | None = None
+) -> Line | BatchError | None:
+    """The request in a line, what is wrong with it, or None for a blank one.
+
+    It may be for any endpoint of a batch, or for `endpoint` alone.
+    """
     if content is None:
         return _error(number, "line_too_long", None, f"A line takes up to {MAX_LINE_BYTES} bytes.")
     if not content.strip():
@@ -151,7 +157,7 @@ def _check_faithful(content: bytes, entry: dict[str, Any], number: int) -> Batch
     return None
 
 
-def _check_envelope(entry: dict[str, Any], number: int, endpoint: str) -> BatchError | None:
+def _check_envelope(entry: dict[str, Any], number: int, endpoint: str | None) -> BatchError | None:
     for name in ("custom_id", "method", "url", "body"):
         if entry.get(name) in (None, ""):
             message = f"Missing required parameter: '{name}'."
@@ -163,10 +169,18 @@ def _check_envelope(entry: dict[str, Any], number: int, endpoint: str) -> BatchE
         return _wrong_type(number, "body", "an object", entry["body"])
     if entry["method"] != "POST":
         return _error(number, "invalid_method", "method", "The only method is 'POST'.")
-    if entry["url"] != endpoint:
-        message = "The URL provided for this request does not match the batch endpoint."
-        return _error(number, "invalid_url", "url", message)
-    return None
+    return _check_url(entry["url"], number, endpoint)
+
+
+def _check_url(url: str, number: int, endpoint: str | None) -> BatchError | None:
+    if url == endpoint or (endpoint is None and url in ENDPOINTS):
+        return None
+    message = (
+        "The URL provided for this request does not match the batch endpoint."
+        if endpoint
+        else f"The URL provided for this request is none of {', '.join(ENDPOINTS)}."
+    )
+    return _error(number, "invalid_url", "url", message)
 
 
 def _check_ours(body: dict[str, Any], number: int) -> BatchError | None:
@@ -194,7 +208,7 @@ def _check_body(entry: dict[str, Any], number: int) -> Line | BatchError:
     if body.get("stream"):
         message = "Streaming is not supported in the Batch API."
         return _error(number, "streaming_unsupported", "body.stream", message)
-    if entry["url"] == "/v1/chat/completions" and not body.get("messages"):
+    if entry["url"] == CHAT and not body.get("messages"):
         message = "Messages parameter is required."
         return _error(number, "invalid_request", "body.messages", message)
     return Line(number, entry["custom_id"], entry["url"], model, body)

@@ -7,14 +7,23 @@ provider answered twice needs no more than a look at the row before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
 import orjson
 
+from nightmail.bill import Bill, TakenLane
+from nightmail.cost import Cost
+from nightmail.usage import usage_of
+
 _NUMBER_DIGITS = 12
+_KIND_AT = _NUMBER_DIGITS + 1
+_ANSWERED = ord("0")
 _TAIL_AT = _NUMBER_DIGITS + 3
+_MARK_CHARACTERS = 20
+_RESULT_NUMBER_AT = len('{"id":"batch_req_') + _MARK_CHARACTERS
 
 
 class Kind(IntEnum):
@@ -55,16 +64,68 @@ def number_of(row: bytes) -> int:
 
 def kind_of(row: bytes) -> Kind:
     """How the line of a row ended."""
-    return Kind(int(row[_NUMBER_DIGITS + 1 : _NUMBER_DIGITS + 2]))
+    return Kind(int(row[_KIND_AT : _KIND_AT + 1]))
 
 
-def answer_in(row: bytes) -> dict[str, Any]:
-    """The body of the answer in an ANSWERED row."""
-    body: dict[str, Any] = orjson.loads(row[_TAIL_AT:])["response"]["body"]
-    return body
+def is_answered(row: bytes) -> bool:
+    """Whether its kind is ANSWERED."""
+    return row[_KIND_AT] == _ANSWERED
+
+
+def billed(outcome: Outcome, lane: TakenLane, cost: Cost) -> Outcome:
+    """An ANSWERED outcome that tells its lane and what it cost: all that `bill_of` reads.
+
+    Amounts are JSON numbers in US dollars; the synchronous one stands there where it differs.
+    """
+    details = {**(outcome.details or {}), "lane": lane, "cost": _number(cost.amount)}
+    if cost.synchronous != cost.amount:
+        details["synchronous_cost"] = _number(cost.synchronous)
+    return replace(outcome, details=details)
+
+
+def bill_of(outcome: Outcome) -> Bill:
+    """What one ANSWERED outcome adds to the bills. Of one that was not `billed` the cost is not known."""
+    body, details = (outcome.response or {}).get("body") or {}, outcome.details or {}
+    amount = details.get("cost")
+    return Bill(
+        model=str(body.get("model", "")),
+        provider=str(details.get("provider", "")),
+        lane=details.get("lane", "direct"),
+        lines=1,
+        usage=usage_of(body),
+        cost=Cost(
+            amount=_amount(amount), synchronous=_amount(details.get("synchronous_cost", amount))
+        ),
+    )
+
+
+def outcome_in(row: bytes) -> Outcome:
+    """What `to_row` made the row of."""
+    tail = orjson.loads(row[_TAIL_AT:])
+    return Outcome(
+        number_of(row), kind_of(row), tail["response"], tail["error"], tail.get("nightmail")
+    )
 
 
 def result_line(batch_id: str, number: int, custom_id: bytes, row: bytes) -> bytes:
     """A line of the output or error file, spliced: `custom_id` is JSON text, `row` has its newline."""
-    identity = f'{{"id":"batch_req_{batch_id[-20:]}{number:012x}","custom_id":'.encode()
-    return identity + custom_id + b"," + row[_TAIL_AT + 1 :]
+    return b'{"id":"batch_req_%b%012x","custom_id":%b,%b' % (
+        batch_id[-_MARK_CHARACTERS:].encode(),
+        number,
+        custom_id,
+        row[_TAIL_AT + 1 :],
+    )
+
+
+def number_in_result(line: bytes) -> int:
+    """The number of the line of the input that a line of a result file answers."""
+    return int(line[_RESULT_NUMBER_AT : _RESULT_NUMBER_AT + _NUMBER_DIGITS], 16)
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _amount(number: float | None) -> Decimal | None:
+    """As it was written: a sum of such amounts has no error of binary fractions."""
+    return None if number is None else Decimal(repr(number))

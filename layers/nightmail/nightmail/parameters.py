@@ -57,6 +57,11 @@ def wrong_type(value: Any, param: str, expected: str) -> InvalidRequest:
     )
 
 
+def unknown_parameter(param: str) -> InvalidRequest:
+    """The error for a field that nothing acts on."""
+    return InvalidRequest(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+
+
 def _quoted(values: Sequence[str]) -> str:
     *others, last = (f"'{value}'" for value in values)
     if len(others) > 1:
@@ -135,6 +140,11 @@ def boolean(value: Any, param: str) -> bool:
     return value
 
 
+def boolean_text(text: Any, param: str) -> bool:
+    """True or false written as text, as in a query."""
+    return one_of(text, param, ("true", "false")) == "true"
+
+
 def number(value: Any, param: str, least: float, most: float) -> float:
     """A number from `least` to `most`."""
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -179,12 +189,13 @@ def strings(value: Any, param: str, most: int) -> list[str]:
     return value
 
 
-def no_extensions(value: Any) -> None:
-    """Raises InvalidRequest for a field of `nightmail`, the object of extensions, which may be left
-    out: one that nothing acts on would be dropped silently otherwise.
+def extensions(value: Any, known: Sequence[str]) -> dict[str, Any]:
+    """The fields of `nightmail`, the object of extensions, which may be left out.
+
+    Raises InvalidRequest for one that is not `known`: it would be dropped silently otherwise.
     """
-    for name in mapping(value, "nightmail") if value is not None else {}:
-        param = f"nightmail.{name[:_LONGEST_KEY]}"
-        raise InvalidRequest(
-            f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter"
-        )
+    fields = mapping(value, "nightmail") if value is not None else {}
+    for name in fields:
+        if name not in known:
+            raise unknown_parameter(f"nightmail.{name[:_LONGEST_KEY]}")
+    return fields

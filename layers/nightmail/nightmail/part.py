@@ -17,11 +17,11 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, Field
 
 from nightmail.batch import Batch, BatchError, BatchStatus
-from nightmail.usage import Usage
 from nightmail.bill import Bill, total_usage
 from nightmail.deployment import Deployment
 from nightmail.errors import GatewayError
 from nightmail.file import Segment
+from nightmail.usage import Usage
 
 
 class Ending(StrEnum):
@@ -102,6 +102,11 @@ class Part(BaseModel, ABC):
         if unknown:
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}.")
         return self.model_copy(update=changes)
+
+    @property
+    def name(self) -> str:
+        """What it alone is called, among the parts of all batches."""
+        return f"{self.batch_id} {self.track} {self.number}.{self.round}"
 
     @property
     def usage(self) -> Usage:

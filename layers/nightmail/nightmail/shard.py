@@ -3,6 +3,7 @@
     planned ──► submitting ──► submitted ──► ended ──► collected
        ▲             │              │
        └─────────────┴──────────────┘   held: the provider's queue was full
+       any of them ──► ended            its provider does no more; others may take over its lines
        any of them ──► stopped          nothing more will come; `errors` say why
 
 `submitting` is the intent, written before the call that pays; the step that pays holds a lease.
@@ -44,6 +45,7 @@ class Shard(Part):
     rereads: int = 0  # looks at an ended batch whose results were not all there
     provider_file_id: str | None = None
     provider_batch_id: str | None = None
+    is_adopted: bool = False  # the provider's batch looked like ours; nobody said that it is
     provider_status: str | None = None  # the provider's own word
     provider_output_ids: list[str] = Field(default_factory=list)
     reported_completed: int = 0  # what the provider says while it runs

@@ -19,6 +19,7 @@ from botocore.config import Config as BotoConfig
 from nightmail.config.settings import Settings
 from nightmail.deployment import Deployment
 from nightmail.stores.batches import BatchStore
+from nightmail.stores.claims import ClaimStore
 from nightmail.stores.events import EventBus
 from nightmail.stores.executions import Executions
 from nightmail.stores.files import FileStore
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
     from nightmail.config.credentials import Credentials
     from nightmail.config.gateway import GatewayConfig
     from nightmail.config.loader import ConfigLoader
+    from nightmail.prices.price import Pricer
     from nightmail.providers.base import BatchProvider
     from nightmail.providers.direct import DirectProvider
-    from nightmail.steps.plan_batch import Planner
+    from nightmail.steps.plan import Planner
     from nightmail.steps.run_chunk import Worker
+    from nightmail.steps.shard_work import Courier
 
 # Shorter than the shortest function's time-out, so that an error is ours and not AWS's.
 _PATIENCE = BotoConfig(connect_timeout=3, read_timeout=20, retries={"mode": "standard"})
@@ -128,9 +131,14 @@ def now() -> int:
     return int(time.time())
 
 
+def pause(seconds: float) -> None:
+    """Do nothing for so long."""
+    time.sleep(seconds)
+
+
 @cache
 def stores() -> Stores:
-    return Stores(batches(), parts(), files(), objects())
+    return Stores(batches(), parts(), files(), objects(), ClaimStore(table()))
 
 
 def provider_of(deployment: Deployment) -> BatchProvider:
@@ -166,17 +174,41 @@ def caller() -> Caller:
     return Caller(direct_of, gateway_config())
 
 
-def planner() -> Planner:
-    from nightmail.steps.input_checks import PlanLimits
-    from nightmail.steps.plan_batch import Planner
+def pricer() -> Pricer:
+    """What an answer costs."""
+    from nightmail.prices.price import price_of
 
-    limits = PlanLimits(
-        lines=settings().max_batch_lines,
-        bytes=settings().max_batch_bytes,
-        concurrency=settings().map_concurrency,
-        chunk_lines=settings().chunk_lines,
+    return price_of
+
+
+def planner() -> Planner:
+    from nightmail.providers.registry import open_format
+    from nightmail.steps.input_checks import PlanLimits
+    from nightmail.steps.plan import Planner
+
+    return Planner(
+        stores(),
+        deployments_of=lambda model, hint: gateway_config().deployments(model, hint),
+        fallbacks_of=lambda model: gateway_config().fallbacks(model),
+        strict=lambda: gateway_config().strict,
+        on_deadline=lambda: gateway_config().on_deadline,
+        format_of=open_format,
+        pricer=pricer(),
+        limits=PlanLimits(
+            lines=settings().max_batch_lines,
+            bytes=settings().max_batch_bytes,
+            concurrency=settings().map_concurrency,
+            chunk_lines=settings().chunk_lines,
+        ),
     )
-    return Planner(stores(), _deployments_of, provider_of, limits)
+
+
+def courier() -> Courier:
+    """Brings shards to their providers, and what comes of them back."""
+    from nightmail.providers.registry import open_format
+    from nightmail.steps.shard_work import Courier
+
+    return Courier(stores(), provider_of, open_format, pricer(), now)
 
 
 def worker() -> Worker:
@@ -184,8 +216,11 @@ def worker() -> Worker:
     from nightmail.steps.run_chunk import Worker
     from nightmail.stores.quotas import QuotaStore
 
-    return Worker(stores(), QuotaStore(table()), direct_of, time.time, settings().chunk_concurrency)
-
-
-def _deployments_of(model: str, hint: str | None) -> list[Deployment]:
-    return gateway_config().deployments(model, hint)
+    return Worker(
+        stores(),
+        QuotaStore(table()),
+        direct_of,
+        time.time,
+        settings().chunk_concurrency,
+        pricer(),
+    )

@@ -50,3 +50,13 @@ def work_folder(batch_id: str, track: str, number: int, round_: int) -> str:
 def runs_prefix(folder: str) -> str:
     """Under which the outcomes of a shard or a chunk lie, in objects that are sorted each."""
     return f"{folder}/run-"
+
+
+def log_prefix(folder: str) -> str:
+    """Under which the outcomes of a chunk lie as they came."""
+    return f"{folder}/log-"
+
+
+def numbers_key(folder: str) -> str:
+    """The lines of a chunk that have an outcome in a part of its log, as JSON: its size, their numbers."""
+    return f"{folder}/numbers.json"

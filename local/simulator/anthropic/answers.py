@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import orjson
 
 from local.simulator.answers import dated, digest
+from local.simulator.billing import Tokens
 from local.simulator.dialect import Event, Json
 from local.simulator.markers import How
 from local.simulator.prompts import texts
@@ -36,7 +37,7 @@ def prompt_of(body: Json) -> list[str]:
     return [*texts(body.get("system")), *texts(body["messages"])]
 
 
-def message(body: Json, withheld: How | None) -> Json:
+def message(body: Json, withheld: How | None, service_tier: str) -> Json:
     asked = _asked(body)
     said = speak(asked, withheld)
     is_refusal = said.end in ("refusal", "filter")
@@ -50,7 +51,7 @@ def message(body: Json, withheld: How | None) -> Json:
         "stop_sequence": said.stop,
         "stop_details": _refusal_details() if is_refusal else None,
         "container": None,
-        "usage": _usage(said),
+        "usage": _usage(said, service_tier),
     }
 
 
@@ -131,7 +132,7 @@ def _refusal_details() -> Json:
     return {"type": "refusal", "category": None, "explanation": "This request was declined."}
 
 
-def _usage(said: Said) -> Json:
+def _usage(said: Said, service_tier: str) -> Json:
     """Anthropic counts what came from a cache, or went into it, beside the other input."""
     return {
         "input_tokens": said.read,
@@ -144,9 +145,20 @@ def _usage(said: Said) -> Json:
         "output_tokens": said.wrote + len(said.thinking),
         "output_tokens_details": {"thinking_tokens": len(said.thinking)},
         "server_tool_use": None,
-        "service_tier": "standard",
+        "service_tier": service_tier,
         "inference_geo": None,
     }
+
+
+def tokens_of(usage: Json) -> Tokens:
+    cached, written = usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]
+    return Tokens(
+        input=usage["input_tokens"] + cached + written,
+        cached=cached,
+        cache_write=written,
+        output=usage["output_tokens"],
+        reasoning=usage["output_tokens_details"]["thinking_tokens"],
+    )
 
 
 def _block_events(index: int, block: Json) -> Iterator[Event]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.simulator.anthropic.shapes import MessagesRequest
 from local.simulator.checking import Json, Wrong, first_wrong
+from local.simulator.dialect import Headers
 from local.simulator.errors import ApiError
 
 VERSIONS = ("2023-06-01", "2026-10-21")
@@ -42,12 +43,29 @@ _SENTENCES = {
 }
 
 
-def check(version: str, body: Json) -> None:
-    """Raises ApiError, a 400."""
+def version_of(headers: Headers) -> str:
+    """Raises ApiError, a 400, where the header is missing or has no version that there is."""
+    version = headers.get(b"anthropic-version", b"").decode("latin-1")
     if not version:
         raise ApiError(400, "anthropic-version: header is required")
     if version not in VERSIONS:
         raise ApiError(400, f'anthropic-version: "{version}" is not a valid version')
+    return version
+
+
+def check_batched(body: Json) -> None:
+    """Raises ApiError, a 400, for what a request may not have in a batch.
+
+    https://docs.claude.com/en/docs/build-with-claude/batch-processing
+    """
+    if body.get("stream"):
+        raise ApiError(400, "stream: streaming is not supported in a batch")
+    if body.get("max_tokens") == 0:
+        raise ApiError(400, "max_tokens: must be at least 1 in a batch")
+
+
+def check(version: str, body: Json) -> None:
+    """Raises ApiError, a 400."""
     for message in _broken_rules(version, body):
         raise ApiError(400, message)
 
@@ -56,7 +74,7 @@ def _broken_rules(version: str, body: Json) -> Iterator[str]:
     if version != VERSIONS[0]:
         yield from (f"{name}: Extra inputs are not permitted" for name in _SAMPLING if name in body)
     if wrong := first_wrong(MessagesRequest, body):
-        yield _sentence(wrong)
+        yield sentence(wrong)
     yield from _sampling_rules(body)
     yield from _thinking_rules(body)
     yield from _tool_rules(body)
@@ -67,7 +85,7 @@ def _broken_rules(version: str, body: Json) -> Iterator[str]:
         yield from _schema_rules(schema)
 
 
-def _sentence(wrong: Wrong) -> str:
+def sentence(wrong: Wrong) -> str:
     path = ".".join(str(step) for step in wrong.path)
     return f"{path}: {_SENTENCES.get(wrong.kind, wrong.message)}"
 

@@ -1,16 +1,19 @@
-"""Anthropic's protocol: its headers, its errors, and its one endpoint."""
+"""Anthropic's protocol: its headers, its errors, and its messages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from local.simulator.anthropic.answers import events, message, prompt_of, to_event
-from local.simulator.anthropic.checks import check
-from local.simulator.dialect import Event, Headers, Json
+from local.simulator.anthropic.answers import events, message, prompt_of, to_event, tokens_of
+from local.simulator.anthropic.batch_body import first_model
+from local.simulator.anthropic.checks import check, check_batched, version_of
+from local.simulator.billing import Tokens
+from local.simulator.dialect import Content, Event, Headers, Json
 from local.simulator.errors import ApiError
-from local.simulator.markers import How, Markers
+from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
 
+BATCHES = "/messages/batches"
 # https://docs.claude.com/en/api/errors
 _TYPICAL = {
     400: ("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
@@ -29,19 +32,26 @@ _TYPICAL = {
 
 class AnthropicDialect:
     paths = frozenset({"/messages"})
+    batches: Mapping[str, Callable[[Content], str | None]] = {BATCHES: first_model}
 
     def key_of(self, headers: Headers) -> str:
         return headers.get(b"x-api-key", b"").decode("latin-1") or bearer_of(headers)
 
-    def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
-        check(headers.get(b"anthropic-version", b"").decode("latin-1"), body)
+    def check(self, path: str, headers: Headers, body: Json) -> None:
+        """Of one request, be it sent alone or in a batch."""
+        version = version_of(headers)
+        if path in self.batches:
+            check_batched(body)
+        check(version, body)
 
-    def failure(self, path: str, body: Json, attempt: int) -> ApiError | None:  # noqa: ARG002
-        status = Markers((prompt_of(body) or [""])[-1]).failure(attempt)
-        return self.typical(status) if status else None
+    def prompt_of(self, body: Json) -> list[str]:
+        return prompt_of(body)
 
-    def answer(self, path: str, body: Json, withheld: How | None) -> Json:  # noqa: ARG002
-        return message(body, withheld)
+    def answer(self, path: str, body: Json, withheld: How | None) -> Json:
+        return message(body, withheld, "batch" if path in self.batches else "standard")
+
+    def tokens(self, answer: Json) -> Tokens:
+        return tokens_of(answer["usage"])
 
     def events(self, path: str, body: Json, answer: Json) -> Iterator[Event]:  # noqa: ARG002
         return events(answer)

@@ -9,6 +9,7 @@ import orjson
 
 from local.simulator import embeddings
 from local.simulator.answers import digest
+from local.simulator.billing import Tokens
 from local.simulator.dialect import Event, Json
 from local.simulator.markers import How
 from local.simulator.prompts import count_words, texts
@@ -129,6 +130,17 @@ def _usage(said: Said) -> Json:
         "tokens": {"input_tokens": read + _TEMPLATE_TOKENS, "output_tokens": wrote},
         "cached_tokens": said.cached,
     }
+
+
+def tokens_of(answer: Json) -> Tokens:
+    """What is billed, of a chat or of embeddings."""
+    usage = answer.get("usage") or answer["meta"]
+    units = usage["billed_units"]
+    return Tokens(
+        input=units["input_tokens"],
+        cached=usage.get("cached_tokens", 0),
+        output=units.get("output_tokens", 0),
+    )
 
 
 def _content_events(index: int, part: Json) -> Iterator[Event]:

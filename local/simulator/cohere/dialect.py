@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from local.simulator.cohere.answers import chat, embed, events, prompt_of, to_event
+from local.simulator.billing import Tokens
+from local.simulator.cohere.answers import chat, embed, events, prompt_of, to_event, tokens_of
 from local.simulator.cohere.checks import check
-from local.simulator.dialect import Event, Headers, Json
+from local.simulator.dialect import Content, Event, Headers, Json
 from local.simulator.errors import ApiError
-from local.simulator.markers import How, Markers
+from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
 
 # https://docs.cohere.com/reference/errors
@@ -31,6 +32,7 @@ _TYPICAL = {
 
 class CohereDialect:
     paths = frozenset({"/chat", "/embed"})
+    batches: Mapping[str, Callable[[Content], str | None]] = {}
 
     def key_of(self, headers: Headers) -> str:
         return bearer_of(headers)
@@ -38,12 +40,14 @@ class CohereDialect:
     def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
         check(path, body)
 
-    def failure(self, path: str, body: Json, attempt: int) -> ApiError | None:  # noqa: ARG002
-        status = Markers((prompt_of(body) or [""])[-1]).failure(attempt)
-        return self.typical(status) if status else None
+    def prompt_of(self, body: Json) -> list[str]:
+        return prompt_of(body)
 
     def answer(self, path: str, body: Json, withheld: How | None) -> Json:
         return chat(body, withheld) if path == "/chat" else embed(body)
+
+    def tokens(self, answer: Json) -> Tokens:
+        return tokens_of(answer)
 
     def events(self, path: str, body: Json, answer: Json) -> Iterator[Event]:  # noqa: ARG002
         return events(answer)

@@ -75,6 +75,7 @@ ANTHROPIC = AdapterSamples(
     open=AnthropicProvider,
     plain=orjson.dumps(message(text(TEXT))),
     tools=orjson.dumps(_TOOLS),
+    cache_write_tokens=_CACHE_WRITES,
     long_usage=orjson.dumps(message(text(TEXT), usage=_LONG_USAGE)),
     stream_plain=start()
     + PING

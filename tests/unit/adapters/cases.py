@@ -76,6 +76,8 @@ class AdapterSamples:
     """VECTORS for INPUTS in EMBEDDING_TOKENS; None where the provider has no embeddings."""
     has_reasoning_tokens: bool = True
     has_cached_tokens: bool = True
+    cache_write_tokens: int = 0
+    """How many of `long_usage` were written to a cache."""
     refused: frozenset[str] = frozenset()
     """Those of PARAMETERS that the provider has not."""
     api_base: str | None = None

@@ -61,6 +61,7 @@ def test_cached_and_reasoning_tokens_are_counted_within(samples: AdapterSamples)
     assert usage_of(body) == Usage(
         input_tokens=LONG_PROMPT_TOKENS,
         cached_tokens=CACHED_TOKENS if samples.has_cached_tokens else 0,
+        cache_write_tokens=samples.cache_write_tokens,
         output_tokens=LONG_COMPLETION_TOKENS,
         reasoning_tokens=REASONING_TOKENS if samples.has_reasoning_tokens else 0,
     )

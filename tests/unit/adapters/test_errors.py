@@ -21,6 +21,7 @@ from nightmail.providers.direct import HttpAnswer
 
 from tests.unit.adapters.asked import BODY, answered, failure
 from tests.unit.adapters.cases import CHAT, EMBEDDINGS, KEY, URL, AdapterSamples
+from tests.unit.spoiled_json import spoiled
 
 _CALLER = "invalid_request_error"
 _OURS = "server_error"
@@ -129,15 +130,6 @@ def test_an_error_in_a_200_is_an_error(samples: AdapterSamples) -> None:
     assert error.message.startswith(f"{samples.provider} answered 200: ")
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data(), endpoint=st.sampled_from([CHAT, EMBEDDINGS]))
 def test_no_answer_raises_anything_but_errors_of_the_provider(
@@ -146,19 +138,9 @@ def test_no_answer_raises_anything_but_errors_of_the_provider(
     if endpoint not in samples.adapter().endpoints:
         return
     good = samples.plain if endpoint == CHAT else samples.embeddings
-    content = json.dumps(_spoiled(json.loads(good or b"{}"), data)).encode()
+    content = json.dumps(spoiled(json.loads(good or b"{}"), data)).encode()
     with suppress(ProviderError):
         answered(samples, content, body=BODY, endpoint=endpoint)
-
-
-def _spoiled(value: object, data: st.DataObject) -> object:
-    """`value` with something else somewhere in it."""
-    if isinstance(value, dict) and value and data.draw(st.booleans()):
-        name = data.draw(st.sampled_from(sorted(value)))
-        return {**value, name: _spoiled(value[name], data)}
-    if isinstance(value, list) and value and data.draw(st.booleans()):
-        return [_spoiled(value[0], data), *value[1:]]
-    return data.draw(json_values)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

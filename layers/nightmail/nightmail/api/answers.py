@@ -24,7 +24,7 @@ class Answers:
     def fit(self, owner: str, answer: Response[str]) -> Response[str]:
         """The answer, or a redirect to where a GET without a key finds its body for 15 minutes."""
         body = answer.body or ""
-        if _fits(body):
+        if fits(body):
             return answer
         key = f"answers/{owner}/{secrets.token_hex(16)}"
         self._objects.put(key, body.encode(), answer.content_type or "")
@@ -33,6 +33,6 @@ class Answers:
         return Response(_SEE_OTHER, answer.content_type, "", headers)
 
 
-def _fits(body: str) -> bool:
-    """Lambda writes the answer as a JSON string once more."""
+def fits(body: str) -> bool:
+    """Whether Lambda can answer it, which writes it as a JSON string once more."""
     return len(body) <= _SURELY_FITS or len(json.dumps(body)) <= _MOST_BYTES

@@ -1,9 +1,10 @@
-"""Batches: create, retrieve, list and cancel, as OpenAI's API does."""
+"""Batches: create, retrieve, list and cancel, as OpenAI's API does; a dry run is an extension."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +27,7 @@ from nightmail.ids import new_batch_id
 from nightmail.new_batch import parse_new_batch
 from nightmail.parameters import integer_text
 from nightmail.stores.batches import BatchStore
-from nightmail.stores.parts import Parts
+from nightmail.stores.parts import PartStore
 from nightmail.telemetry import logger
 
 _LONGEST_ID = 64  # ours are shorter; what sorts behind 64 characters sorts the same
@@ -34,6 +35,10 @@ _LONGEST_KEY = 255
 _TRIES = 5
 _DEFAULT_PAGE = 20
 _BIGGEST_PAGE = 100
+# An answer has 29 seconds.
+_PLANNING_SECONDS = 20.0
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,19 @@ def once(key: str | None, body: Mapping[str, Any]) -> Once | None:
 
 
 class Batches:
-    """The requests about batches. `clock` answers the Unix second."""
+    """The requests about batches. `clock` answers the Unix second, `pause` waits for so many seconds."""
 
-    def __init__(self, batches: BatchStore, parts: Parts, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        batches: BatchStore,
+        parts: PartStore,
+        clock: Callable[[], int],
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._batches = batches
         self._parts = parts
         self._clock = clock
+        self._pause = pause
 
     def create(
         self,
@@ -77,14 +89,14 @@ class Batches:
     def begin(self, batch: Batch, once: Once | None = None) -> dict[str, Any]:
         """The Batch object of a new batch, or of the one that the key made before.
 
-        Raises IdempotencyConflict where the key stands for another request.
+        A dry run is waited for. Raises IdempotencyConflict where the key stands for another request.
         """
         if once is None:
             self._create(batch)
         else:
             batch = self._create_once(batch, once)
         logger.info("created", extra={"batch_id": batch.id})
-        return self._object(batch)
+        return self._object(self._planned(batch) if batch.dry_run else batch)
 
     def made_before(self, owner: str, once: Once) -> dict[str, Any] | None:
         """The Batch object of the batch that the key made, if it has made one.
@@ -96,7 +108,13 @@ class Batches:
 
     def retrieve(self, owner: str, batch_id: str) -> dict[str, Any]:
         """Raises NotFound."""
-        return self._object(self._get(owner, batch_id))
+        return self._object(self.get(owner, batch_id))
+
+    def get(self, owner: str, batch_id: str) -> Batch:
+        """Raises NotFound."""
+        if len(batch_id) > _LONGEST_ID:
+            raise NotFound(f"No batch found with id '{batch_id}'.", param="batch_id")
+        return self._batches.get(owner, batch_id)
 
     def page(
         self, owner: str, *, after: str | None = None, limit: str | None = None
@@ -112,7 +130,7 @@ class Batches:
         has ended already.
         """
         for _ in range(_TRIES):
-            batch = self._get(owner, batch_id)
+            batch = self.get(owner, batch_id)
             if batch.status in {BatchStatus.CANCELLING, BatchStatus.CANCELLED}:
                 return self._object(batch)
             if BatchStatus.CANCELLING not in NEXT[batch.status]:
@@ -157,16 +175,29 @@ class Batches:
             )
         return memory.batch_id if memory else None
 
-    def _get(self, owner: str, batch_id: str) -> Batch:
-        if len(batch_id) > _LONGEST_ID:
-            raise NotFound(f"No batch found with id '{batch_id}'.", param="batch_id")
-        return self._batches.get(owner, batch_id)
+    def _planned(self, batch: Batch) -> Batch:
+        """The batch when it has ended, or as it is when that takes too long."""
+        for seconds in _pauses():
+            if batch.status.is_final:
+                break
+            self._pause(seconds)
+            batch = self._batches.get(batch.owner, batch.id)
+        return batch
 
     def _object(self, batch: Batch) -> dict[str, Any]:
-        return to_batch_object(batch, self._parts.of_batch(batch))
+        return to_batch_object(batch, self._parts.of_batch(batch), self._clock())
 
     def _list_entry(self, batch: Batch) -> dict[str, Any]:
         return to_list_entry(batch, [] if batch.status.is_final else self._parts.of_batch(batch))
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between looks, each time some more."""
+    left, pause = _PLANNING_SECONDS, _FIRST_PAUSE
+    while left > 0:
+        yield min(pause, left)
+        left -= pause
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def _checked(idempotency_key: str) -> str:

@@ -19,7 +19,7 @@ from nightmail.file import Segment, StoredFile, object_key
 from nightmail.ids import new_batch_id, new_file_id
 from nightmail.modes.asked import CHAT, ManyPrompts
 from nightmail.modes.many import Finished
-from nightmail.new_batch import WINDOW_SECONDS
+from nightmail.new_batch import DEFAULT_WINDOW, window_seconds
 from nightmail.new_file import BATCH, expiry
 from nightmail.outcome import Outcome, to_row
 from nightmail.stores.files import FileStore
@@ -27,7 +27,6 @@ from nightmail.stores.objects import ObjectStore
 from nightmail.work_keys import answered_key
 
 FILENAME = "batch_completion.jsonl"
-_WINDOW = "24h"
 
 
 class Handover:
@@ -101,10 +100,10 @@ class Handover:
             id=new_batch_id(),
             owner=owner,
             endpoint=CHAT,
-            completion_window=_WINDOW,
+            completion_window=DEFAULT_WINDOW,
             input_file_id=new_file_id(),
             created_at=now,
-            expires_at=now + WINDOW_SECONDS[_WINDOW],
+            expires_at=now + window_seconds(DEFAULT_WINDOW),
         )
 
     def _begin(self, batch: Batch, request: ManyPrompts, once: Once | None) -> dict[str, Any]:

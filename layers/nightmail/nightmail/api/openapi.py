@@ -11,8 +11,9 @@ import yaml
 
 from nightmail.batch import BatchStatus
 from nightmail.chunk import ChunkState
+from nightmail.endpoints import ENDPOINTS
 from nightmail.file import FileStatus, UploadStatus
-from nightmail.new_batch import ENDPOINTS, WINDOW_SECONDS
+from nightmail.new_batch import WINDOW_PATTERN
 from nightmail.new_file import PURPOSES
 from nightmail.shard import ShardState
 
@@ -20,7 +21,6 @@ _TEXT = Path(__file__).with_name("openapi.yaml")
 _WORDS: dict[str, Iterable[str]] = {
     "BatchStatus": BatchStatus,
     "ChunkState": ChunkState,
-    "CompletionWindow": WINDOW_SECONDS,
     "Endpoint": ENDPOINTS,
     "FileStatus": FileStatus,
     "Purpose": PURPOSES,
@@ -40,4 +40,5 @@ def _document() -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name, words in _WORDS.items():
         schemas[name] = {"type": "string", "enum": [str(word) for word in words]}
+    schemas["CompletionWindow"]["pattern"] = f"^{WINDOW_PATTERN}$"
     return document

@@ -21,8 +21,8 @@ class Settings(BaseModel):
     config_key: str = "config/config.yaml"
     state_machine_arn: str = ""
     event_bus_name: str = "default"
-    max_batch_lines: int = 50_000
-    max_batch_bytes: int = 200 * MEBIBYTE
+    max_batch_lines: int = 10_000_000
+    max_batch_bytes: int = 8 * 1024 * MEBIBYTE
     map_concurrency: int = 5
     chunk_lines: int = 1000
     chunk_concurrency: int = 100

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 
 from nightmail.engine.backoff import backoff_seconds
 from nightmail.engine.call import Call
+from nightmail.engine.falling_back import is_callers_own
 from nightmail.engine.lane import LONGEST_WAIT_SECONDS, Lane, is_throttle, slows_down
 from nightmail.errors import ConfigError, GatewayError, ProviderError, ProviderRejected
 
 DEFAULT_RETRIES = 2
 PATIENCE_SECONDS = 60.0  # providers' limits are per minute
 MOST_THROTTLES = 20
-# Whoever is asked; other refusals are a deployment's own.
-_CALLERS_FAULT = frozenset({400, 413, 422})
 
 Choose = Callable[[Sequence[Lane]], Lane]
 """Takes one of several deployments that could be asked as well."""
@@ -112,4 +111,4 @@ class Tries:
 
 
 def _is_callers_fault(error: GatewayError) -> bool:
-    return isinstance(error, ProviderRejected) and error.http_status in _CALLERS_FAULT
+    return isinstance(error, ProviderRejected) and is_callers_own(error.http_status)

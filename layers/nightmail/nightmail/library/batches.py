@@ -8,49 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import ExitStack, aclosing, suppress
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
-import orjson
-
-from nightmail.library.exceptions import NightmailError
+from nightmail.library.backend import Body
+from nightmail.library.batch_apis import batch_api_for, batch_api_of, gateway_batches_of
 from nightmail.library.failures import bad_request
-from nightmail.library.objects import Batch, BatchPage, Outcome
-from nightmail.library.options import OnProgress, read_options
-from nightmail.library.process import awaited, blocking, process
-from nightmail.library.results import outcomes
-from nightmail.library.servers import Home, home_of
+from nightmail.library.objects import Batch, BatchPage
+from nightmail.library.options import Options, read_options
+from nightmail.library.process import awaited, blocking
 from nightmail.library.sources import opened, written
-from nightmail.library.stream import Stream
-from nightmail.library.uploads import upload
-from nightmail.library.watch import FINAL, until_final
 
 __all__ = [
     "abatch_completion_create",
     "abatch_completion_list",
-    "abatch_completion_results",
-    "abatch_completion_retrieve",
-    "abatch_completion_wait",
+    "abatch_completion_retry",
     "acancel_batch",
     "acreate_batch",
     "alist_batches",
     "aretrieve_batch",
+    "aretry_batch",
     "batch_completion_create",
     "batch_completion_list",
-    "batch_completion_results",
-    "batch_completion_retrieve",
-    "batch_completion_wait",
+    "batch_completion_retry",
     "cancel_batch",
     "create_batch",
     "list_batches",
     "retrieve_batch",
+    "retry_batch",
 ]
 
 _CHAT = "/v1/chat/completions"
 _WINDOW = "24h"
+# What a gateway's batch may be told, and has among its details.
+_SETTINGS = ("strict", "on_deadline", "dry_run")
 
 
 async def _create_batch(
@@ -62,22 +54,19 @@ async def _create_batch(
 ) -> Batch:
     """A batch of the requests in a file that was created before.
 
-    Through a gateway it is made once, however often the network makes the request go out.
+    Through a gateway it is made once, however often the network makes the request go out, and may have
+    `strict`, `on_deadline` ("expire", "finish_direct") and `dry_run`: a dry run sends nothing, and its
+    `estimate` tells lines, tokens and cost.
     """
-    options, extra = read_options(given)
-    body = {
-        "input_file_id": input_file_id,
-        "endpoint": endpoint,
-        "completion_window": completion_window,
-        **({"metadata": metadata} if metadata else {}),
-        **extra,
-    }
-    return await _create(home_of(options), body)
+    options, body = _read(
+        given, endpoint=endpoint, completion_window=completion_window, metadata=metadata or None
+    )
+    return await batch_api_of(options).create(input_file_id, body)
 
 
 async def _retrieve_batch(batch_id: str, **given: Any) -> Batch:
     options, _ = read_options(given)
-    return await _retrieve(home_of(options), batch_id)
+    return await batch_api_of(options, batch_id).retrieve(batch_id)
 
 
 async def _list_batches(
@@ -85,17 +74,27 @@ async def _list_batches(
 ) -> BatchPage:
     """A page of batches, newest first; `after` is the last id of the page before."""
     options, extra = read_options(given)
-    query = {"after": after, "limit": limit, **extra}
-    return BatchPage(await home_of(options).server.get("/batches", query))
+    return await batch_api_of(options).list({"after": after, "limit": limit, **extra})
 
 
 async def _cancel_batch(batch_id: str, **given: Any) -> Batch:
     """The batch, which ends from now on; what was answered stays answered."""
     options, _ = read_options(given)
-    answered = await home_of(options).server.post(
-        f"/batches/{batch_id}/cancel", {}, repeatable=True
-    )
-    return Batch(answered.body)
+    return await batch_api_of(options, batch_id).cancel(batch_id)
+
+
+async def _retry_batch(
+    batch_id: str,
+    completion_window: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    **given: Any,
+) -> Batch:
+    """A batch of the requests that failed in a final one, through a gateway.
+
+    It is like the other but for what is given here: `strict`, `on_deadline` and `dry_run` too.
+    """
+    options, body = _read(given, completion_window=completion_window, metadata=metadata)
+    return await gateway_batches_of(options, "retry of a batch").retry(batch_id, body)
 
 
 async def _batch_completion_create(
@@ -110,9 +109,12 @@ async def _batch_completion_create(
     """A batch of the requests in a file of this machine, or of `requests`, which are read one by one.
 
     A request needs a `body`; `custom_id` (request-1, request-2, ...), `method` and `url` are filled in.
+    Without a gateway, the model of the first request tells whose API it is that makes the batch, unless
+    `custom_llm_provider` does. What a gateway's batch may be told is as for `create_batch`.
     """
-    options, extra = read_options(given)
-    home = home_of(options)
+    options, body = _read(
+        given, endpoint=endpoint, completion_window=completion_window, metadata=metadata or None
+    )
     with ExitStack() as stack:
         if requests is not None and input_file_path is None:
             content = written(requests, endpoint)
@@ -121,94 +123,16 @@ async def _batch_completion_create(
         else:
             raise bad_request("Give either input_file_path or requests.", "input_file_path")
         source = await asyncio.to_thread(stack.enter_context, content)
-        file = await upload(home, source, "batch", {})
-    body = {
-        "input_file_id": file.id,
-        "endpoint": endpoint,
-        "completion_window": completion_window,
-        **({"metadata": metadata} if metadata else {}),
-        **extra,
-    }
-    try:
-        return await _create(home, body)
-    except NightmailError:
-        with suppress(NightmailError):
-            await home.server.delete(f"/files/{file.id}")
-        raise
+        return await batch_api_for(options, source).begin(source, body)
 
 
-async def _batch_completion_retrieve(
-    batch_id: str, output_file_path: str | os.PathLike[str] | None = None, **given: Any
-) -> Batch:
-    """A batch. Once it is final, its outcomes are written to `output_file_path`, if that is given.
-
-    One line of JSON for each request, in the order of the input; `error` is in it only where something
-    went wrong. The file appears as a whole.
-    """
-    options, _ = read_options(given)
-    home = home_of(options)
-    batch = await _retrieve(home, batch_id)
-    if output_file_path is not None and batch.status in FINAL:
-        await _write(outcomes(home, batch), Path(output_file_path))
-    return batch
-
-
-async def _batch_completion_wait(
-    batch_id: str, on_progress: OnProgress | None = None, **given: Any
-) -> Batch:
-    """The batch in its final status. `on_progress` is called with it at every look, from another thread.
-
-    It is asked for after an eighth of the time waited so far, at least every minute.
-    """
-    options, _ = read_options(given)
-    home = home_of(options)
-    return await until_final(home.server, await _retrieve(home, batch_id), on_progress)
-
-
-def batch_completion_results(batch_id: str, **given: Any) -> Stream[Outcome]:
-    """The outcomes of a final batch in the order of its input, one by one as they are wanted.
-
-    To be read by `for` or by `async for`. `error` is in one only where something went wrong.
-    """
-    return Stream(process().loop, _results(batch_id, given))
-
-
-async def _results(batch_id: str, given: Mapping[str, Any]) -> AsyncGenerator[Outcome]:
-    options, _ = read_options(given)
-    home = home_of(options)
-    batch = await _retrieve(home, batch_id)
-    if batch.status not in FINAL:
-        raise bad_request(
-            f"The batch {batch_id} is {batch.status}, and has no results yet: batch_completion_wait "
-            "waits for them.",
-            "batch_id",
-        )
-    async with aclosing(outcomes(home, batch)) as lines:
-        async for line in lines:
-            yield Outcome(line)
-
-
-async def _create(home: Home, body: Mapping[str, Any]) -> Batch:
-    """A provider that does not know the key would make a second batch, so that it is asked once."""
-    once = {"idempotency-key": uuid.uuid4().hex} if home.is_gateway else None
-    answered = await home.server.post("/batches", body, headers=once, repeatable=home.is_gateway)
-    return Batch(answered.body)
-
-
-async def _retrieve(home: Home, batch_id: str) -> Batch:
-    return Batch(await home.server.get(f"/batches/{batch_id}"))
-
-
-async def _write(lines: AsyncGenerator[Mapping[str, Any]], path: Path) -> None:
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        async with aclosing(lines):
-            with part.open("wb") as file:
-                async for line in lines:
-                    file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _read(given: Mapping[str, Any], **asked: Any) -> tuple[Options, Body]:
+    """Options, and the body of a creation: what is not given is not in it."""
+    options, extra = read_options(given)
+    settings = {name: extra.pop(name) for name in _SETTINGS if name in extra}
+    settings = {**extra.pop("nightmail", {}), **settings}
+    body = {name: value for name, value in asked.items() if value is not None}
+    return options, {**body, **({"nightmail": settings} if settings else {}), **extra}
 
 
 create_batch = blocking(_create_batch)
@@ -219,12 +143,11 @@ list_batches = blocking(_list_batches)
 alist_batches = awaited(_list_batches)
 cancel_batch = blocking(_cancel_batch)
 acancel_batch = awaited(_cancel_batch)
+retry_batch = blocking(_retry_batch)
+aretry_batch = awaited(_retry_batch)
 batch_completion_create = blocking(_batch_completion_create)
 abatch_completion_create = awaited(_batch_completion_create)
-batch_completion_retrieve = blocking(_batch_completion_retrieve)
-abatch_completion_retrieve = awaited(_batch_completion_retrieve)
 batch_completion_list = list_batches
 abatch_completion_list = alist_batches
-batch_completion_wait = blocking(_batch_completion_wait)
-abatch_completion_wait = awaited(_batch_completion_wait)
-abatch_completion_results = batch_completion_results
+batch_completion_retry = retry_batch
+abatch_completion_retry = aretry_batch

@@ -10,9 +10,10 @@ from typing import Any
 
 from nightmail.library.backend import Body, Item
 from nightmail.library.failures import failure_in
+from nightmail.library.gateway_batches import GatewayBatches
 from nightmail.library.objects import Batch
 from nightmail.library.options import Options
-from nightmail.library.results import number_of, outcomes
+from nightmail.library.results import number_of
 from nightmail.library.servers import Home
 from nightmail.library.watch import until_final
 from nightmail.providers.json_text import read_json
@@ -25,7 +26,7 @@ class Gateway:
     """A `Backend`. The headers of the call go to the gateway."""
 
     def __init__(self, home: Home, options: Options) -> None:
-        self._home = home
+        self._batches = GatewayBatches(home)
         self._server = home.server
         self._options = options
 
@@ -50,7 +51,7 @@ class Gateway:
         batch = Batch(answered.body)
         if _APPLIED in answered.headers:
             return batch
-        batch = await until_final(self._server, batch, self._options.on_progress)
+        batch = await until_final(self._batches, batch, self._options.on_progress)
         return await self._outcomes(batch, body)
 
     async def race(self, body: Body) -> Body:
@@ -72,7 +73,7 @@ class Gateway:
         errors = batch.errors.get("data") if batch.errors else None
         whole = errors[0] if errors else {"message": f"The batch is {batch.status}."}
         items: list[Item] = [failure_in(whole, model) for _ in body["messages"]]
-        async with aclosing(outcomes(self._home, batch)) as lines:
+        async with aclosing(self._batches.outcomes(batch)) as lines:
             async for line in lines:
                 items[number_of(line) - 1] = _item_of(line, model)
         return items

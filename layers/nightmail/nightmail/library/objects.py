@@ -108,12 +108,83 @@ class RequestCounts(Object):
     failed: int
 
 
+class TokenDetails(Object):
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+
+
+class BatchUsage(Object):
+    """Tokens of all good answers."""
+
+    input_tokens: int
+    input_tokens_details: TokenDetails | None
+    output_tokens: int
+    output_tokens_details: TokenDetails | None
+    total_tokens: int
+
+
+class ModelUsage(Object):
+    """What one model answered on one lane, and its cost in US dollars; None where nobody knows a price."""
+
+    model: str
+    provider: str
+    lane: str
+    lines: int
+    input_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: float | None
+    synchronous_cost: float | None
+
+
+class Estimate(Object):
+    """What a batch would be: in all, by lane, and by each way that its lines would go."""
+
+    lines: int
+    refused: int
+    shards: int
+    chunks: int
+    input_tokens: int
+    output_tokens: int
+    unlimited_lines: int
+    cost: float | None
+    synchronous_cost: float | None
+    saved: float | None
+    lanes: list[Object]
+    ways: list[Object]
+    warnings: list[str]
+
+
+class BatchDetails(Object):
+    """What OpenAI's object has no place for. Of a provider's own batch there is only what it used and cost."""
+
+    progress: Object | None
+    usage: list[ModelUsage] | None
+    cost: float | None
+    synchronous_cost: float | None
+    saved: float | None
+    unpriced_models: list[str] | None
+    estimate: Estimate | None
+    retry_of: str | None
+    strict: bool | None
+    on_deadline: str | None
+    dry_run: bool | None
+    shards: list[Object] | None
+    chunks: list[Object] | None
+
+
 class Batch(Object):
-    """A batch of requests, as OpenAI's API tells of it. Times are Unix seconds."""
+    """A batch of requests, as OpenAI's API tells of it. Times are Unix seconds, costs US dollars.
+
+    A cost is None where it is not known: a price is missing, or the provider tells no usage.
+    """
 
     id: str
     object: str
     endpoint: str
+    model: str | None
     input_file_id: str
     completion_window: str
     status: str
@@ -124,7 +195,27 @@ class Batch(Object):
     expires_at: int | None
     completed_at: int | None
     request_counts: RequestCounts
+    usage: BatchUsage | None
     metadata: dict[str, str] | None
+    nightmail: BatchDetails | None
+
+    @property
+    def cost(self) -> float | None:
+        return self.nightmail.cost if self.nightmail else None
+
+    @property
+    def synchronous_cost(self) -> float | None:
+        """What it would have cost, had every request been made at once."""
+        return self.nightmail.synchronous_cost if self.nightmail else None
+
+    @property
+    def saved(self) -> float | None:
+        return self.nightmail.saved if self.nightmail else None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """Of a dry run."""
+        return self.nightmail.estimate if self.nightmail else None
 
 
 class BatchPage(Object):
@@ -150,6 +241,7 @@ class Outcome(Object):
     custom_id: str
     response: OutcomeResponse | None
     error: Object | None
+    nightmail: Object | None
 
 
 class FileObject(Object):

@@ -54,6 +54,11 @@ class Options:
         return os.environ.get(BASE_URL)
 
 
+def through_a_gateway(what: str) -> str:
+    """The way out of what a provider has not, as a sentence."""
+    return f"Through a Nightmail gateway {what}: set {BASE_URL} and {API_KEY}."
+
+
 _NAMES = frozenset(option.name for option in fields(Options))
 
 

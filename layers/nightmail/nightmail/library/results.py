@@ -12,34 +12,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
-from nightmail.library.exceptions import APIError, NotFoundError
-from nightmail.library.objects import Batch
+from nightmail.library.exceptions import NotFoundError
 from nightmail.library.server import Body, Server
-from nightmail.library.servers import Home
 from nightmail.providers.json_text import read_json
 
 _NUMBER_DIGITS = 12  # hexadecimal, at the end of a line's id
 _REFUSED = 400
-
-
-async def outcomes(home: Home, batch: Batch) -> AsyncGenerator[Body]:
-    """The lines of both files. `error` is there only where something went wrong.
-
-    Raises APIError where a completed batch has no files yet.
-    """
-    files = [name for name in (batch.output_file_id, batch.error_file_id) if name]
-    if not files and batch.status == "completed" and batch.request_counts.get("total"):
-        raise APIError(  # as OpenAI tells of a batch that has just ended
-            f"The results of {batch.id} are not there yet. Ask again in a moment.",
-            llm_provider=home.server.name,
-        )
-    if home.is_gateway:
-        ordered = _merged(home.server, files)
-    else:
-        ordered = _sorted(home.server, files, batch.input_file_id)
-    async with aclosing(ordered) as lines:
-        async for line in lines:
-            yield _told(line)
 
 
 def number_of(outcome: Body) -> int:
@@ -47,7 +25,8 @@ def number_of(outcome: Body) -> int:
     return int(str(outcome["id"])[-_NUMBER_DIGITS:], 16)
 
 
-async def _merged(server: Server, files: Sequence[str]) -> AsyncGenerator[Body]:
+async def merged(server: Server, files: Sequence[str]) -> AsyncGenerator[Body]:
+    """The lines of a gateway's files by their numbers."""
     async with AsyncExitStack() as stack:
         streams = [
             await stack.enter_async_context(aclosing(_lines(server, name))) for name in files
@@ -63,43 +42,38 @@ async def _merged(server: Server, files: Sequence[str]) -> AsyncGenerator[Body]:
             heads[at] = await anext(streams[at], None)
 
 
-async def _sorted(server: Server, files: Sequence[str], input_id: str) -> AsyncGenerator[Body]:
+async def as_asked(server: Server, files: Sequence[str], input_id: str) -> AsyncGenerator[Body]:
+    """The lines of a provider's files in the order of the requests in another."""
     places = await _places(server, input_id)
+
+    async def placed() -> AsyncGenerator[tuple[int, bytes]]:
+        for name in files:
+            async with aclosing(_file_lines(server, name)) as lines:
+                async for line in lines:
+                    yield places.get(_custom_id(line), len(places)), line
+
+    async with aclosing(in_order(placed())) as lines:
+        async for line in lines:
+            yield json_object(line)
+
+
+async def in_order(placed: AsyncGenerator[tuple[int, bytes]]) -> AsyncGenerator[bytes]:
+    """Lines that come with their places, by these."""
     with tempfile.TemporaryFile() as spool:
         begins: list[tuple[int, int]] = []
-        for name in files:
-            async with aclosing(_raw_lines(server, name)) as lines:
-                async for line in lines:
-                    place = places.get(_custom_id(line), len(places))
-                    begins.append((place, spool.tell()))
-                    spool.write(line + b"\n")
+        async with aclosing(placed):
+            async for place, line in placed:
+                begins.append((place, spool.tell()))
+                spool.write(line + b"\n")
         for _, begin in sorted(begins):
             spool.seek(begin)
-            yield _object(spool.readline())
+            yield spool.readline()
 
 
-async def _places(server: Server, input_id: str) -> dict[Any, int]:
-    """The order of the requests; none where their file is gone."""
-    places: dict[Any, int] = {}
-    try:
-        async with aclosing(_raw_lines(server, input_id)) as lines:
-            async for line in lines:
-                places[_custom_id(line)] = len(places)
-    except NotFoundError:
-        return {}
-    return places
-
-
-async def _lines(server: Server, file_id: str) -> AsyncGenerator[Body]:
-    async with aclosing(_raw_lines(server, file_id)) as lines:
-        async for line in lines:
-            yield _object(line)
-
-
-async def _raw_lines(server: Server, file_id: str) -> AsyncGenerator[bytes]:
-    """The lines that are not empty, without their ends."""
+async def raw_lines(server: Server, path: str) -> AsyncGenerator[bytes]:
+    """The lines of a GET that are not empty, without their ends."""
     rest: list[bytes] = []
-    async with aclosing(await server.content(f"/files/{file_id}/content")) as pieces:
+    async with aclosing(await server.content(path)) as pieces:
         async for piece in pieces:
             first, *others = piece.split(b"\n")
             rest.append(first)
@@ -111,17 +85,16 @@ async def _raw_lines(server: Server, file_id: str) -> AsyncGenerator[bytes]:
         yield line
 
 
-def _object(line: bytes) -> Body:
+def json_object(line: bytes) -> Body:
+    """What is none is empty."""
     entry = read_json(line)
     return entry if isinstance(entry, dict) else {}
 
 
-def _custom_id(line: bytes) -> Any:
-    return _object(line).get("custom_id")
-
-
-def _told(line: Body) -> Body:
-    """Of a request that was refused, the reason is in the answer; it is the `error` here."""
+def told(line: Body) -> Body:
+    """With an `error` only where something went wrong: of a request that was refused, the reason is in
+    the answer.
+    """
     response = line.get("response") or {}
     if line.get("error") is None and response.get("status_code", 0) >= _REFUSED:
         body = response.get("body")
@@ -130,3 +103,29 @@ def _told(line: Body) -> Body:
     if line.get("error") is None:
         return {name: value for name, value in line.items() if name != "error"}
     return line
+
+
+async def _places(server: Server, input_id: str) -> dict[Any, int]:
+    """The order of the requests; none where their file is gone."""
+    places: dict[Any, int] = {}
+    try:
+        async with aclosing(_file_lines(server, input_id)) as lines:
+            async for line in lines:
+                places[_custom_id(line)] = len(places)
+    except NotFoundError:
+        return {}
+    return places
+
+
+async def _lines(server: Server, file_id: str) -> AsyncGenerator[Body]:
+    async with aclosing(_file_lines(server, file_id)) as lines:
+        async for line in lines:
+            yield json_object(line)
+
+
+def _file_lines(server: Server, file_id: str) -> AsyncGenerator[bytes]:
+    return raw_lines(server, f"/files/{file_id}/content")
+
+
+def _custom_id(line: bytes) -> Any:
+    return json_object(line).get("custom_id")

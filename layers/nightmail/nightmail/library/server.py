@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import aiohttp
 import orjson
@@ -22,6 +22,13 @@ _JSON = {"content-type": "application/json"}
 _DONE = b"[DONE]"
 _PATIENT = 20
 """Retries where giving up would lose hours of work."""
+
+
+class Page(NamedTuple):
+    """Some lines; the names of `headers` are found in any case."""
+
+    headers: Mapping[str, str]
+    lines: list[bytes]
 
 
 class Answered(NamedTuple):
@@ -44,11 +51,16 @@ class Server:
     async def get(
         self, path: str, query: Mapping[str, Any] | None = None, *, patiently: bool = False
     ) -> Body:
-        asked = {name: str(value) for name, value in (query or {}).items() if value is not None}
-        request = self._request(path=path, query=asked, repeatable=True)
+        request = self._request(path=path, query=_texts(query or {}), repeatable=True)
         if patiently:
             request = replace(request, retries=_PATIENT)
         return (await self._whole(request)).body
+
+    async def page(self, path: str, query: Mapping[str, Any]) -> Page:
+        """The lines of a GET whose answer is not long."""
+        request = self._request(path=path, query=_texts(query), repeatable=True, retries=_PATIENT)
+        response, content = await self._read(request)
+        return Page(response.headers, [line for line in content.split(b"\n") if line])
 
     async def delete(self, path: str) -> Body:
         return (await self._whole(self._request(method="DELETE", path=path, repeatable=True))).body
@@ -73,6 +85,11 @@ class Server:
     async def post_form(self, path: str, form: Callable[[], aiohttp.FormData]) -> Body:
         """`form` is made anew for each try. What arrives twice is kept twice, which does no harm."""
         request = self._request(method="POST", path=path, content=form, repeatable=True)
+        return (await self._whole(replace(request, seconds=None))).body
+
+    async def post_file(self, path: str, content: Callable[[], IO[bytes]]) -> Body:
+        """A JSON body that is read piece by piece from `content`, which is opened anew for each try."""
+        request = self._request(method="POST", path=path, content=content, headers=_JSON)
         return (await self._whole(replace(request, seconds=None))).body
 
     async def put_elsewhere(self, url: str, content: bytes) -> None:
@@ -104,10 +121,7 @@ class Server:
         return self._request(method="POST", path=path, content=lambda: content, headers=_JSON)
 
     async def _whole(self, request: Request) -> Answered:
-        response = await self._transport.answer(request)
-        with connection_errors(self.name):
-            async with response:
-                content = await response.read()
+        response, content = await self._read(request)
         body = read_json(content)
         if not isinstance(body, dict):
             raise APIError(
@@ -115,6 +129,16 @@ class Server:
                 llm_provider=self.name,
             )
         return Answered(response.status, response.headers, body)
+
+    async def _read(self, request: Request) -> tuple[aiohttp.ClientResponse, bytes]:
+        response = await self._transport.answer(request)
+        with connection_errors(self.name):
+            async with response:
+                return response, await response.read()
+
+
+def _texts(query: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}
 
 
 async def _pieces(response: aiohttp.ClientResponse, server: str) -> AsyncGenerator[bytes]:

@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from nightmail.deployment import Deployment
 from nightmail.library.access import base_in_environment, key_for
 from nightmail.library.credentials import Credentials
-from nightmail.library.exceptions import AuthenticationError
+from nightmail.library.exceptions import AuthenticationError, BadRequestError
 from nightmail.library.failures import bad_request, failures_of
-from nightmail.library.options import API_KEY, BASE_URL, Options
+from nightmail.library.options import API_KEY, Options, through_a_gateway
 from nightmail.library.process import process
 from nightmail.library.server import Server
 from nightmail.library.transport import RETRIES, SECONDS, Transport
+from nightmail.providers.anthropic.provider import api_of, headers_of
 from nightmail.providers.openai.servers import SERVERS
 
 GATEWAY = "nightmail"
+_ANTHROPIC = "anthropic"
 _MEBI = 2**20
 
 
@@ -64,23 +67,38 @@ def gateway_of(options: Options, base: str) -> Server:
     return _server(options, base, Credentials(key, options.headers), GATEWAY)
 
 
+def anthropic_server(options: Options) -> Server:
+    """Anthropic's own API."""
+    base = options.api_base or base_in_environment(_ANTHROPIC)
+    with failures_of(None):
+        key = key_for(_ANTHROPIC, options)
+    url = api_of(Deployment(name="", provider=_ANTHROPIC, model="", api_base=base))
+    credentials = Credentials(None, {**headers_of(key), **options.headers})
+    return _server(options, url, credentials, _ANTHROPIC)
+
+
 def home_of(options: Options) -> Home:
     """Raises BadRequestError where the provider has no files and batches like OpenAI's."""
     if options.gateway:
         return Home(gateway_of(options, options.gateway), _GATEWAY, is_gateway=True)
     provider = options.custom_llm_provider or "openai"
     if provider not in _OWN:
-        raise bad_request(
-            f"{provider} has no files and batches in OpenAI's form. Through a Nightmail gateway it has: "
-            f"set {BASE_URL} and {API_KEY}. Without one: {', '.join(sorted(_OWN))}.",
-            "custom_llm_provider",
-        )
+        raise _homeless(provider)
     base = options.api_base or base_in_environment(provider) or _known_base(provider)
     if not base:
         raise bad_request(f"{provider} has no address of its own: give api_base.", "api_base")
     with failures_of(None):
         credentials = Credentials(key_for(provider, options), options.headers)
     return Home(_server(options, base, credentials, provider), _OWN[provider], is_gateway=False)
+
+
+def _homeless(provider: str) -> BadRequestError:
+    own = ", ".join(sorted(_OWN))
+    has = "batches, but keeps no files" if provider == _ANTHROPIC else "no files and batches"
+    return bad_request(
+        f"{provider} has {has} in OpenAI's form. {through_a_gateway('it has')} Without one: {own}.",
+        "custom_llm_provider",
+    )
 
 
 def _known_base(provider: str) -> str | None:

@@ -10,9 +10,9 @@ from nightmail.parameters import (
     DESTINATIONS,
     NO_DESTINATION,
     boolean,
+    extensions,
     integer,
     mapping,
-    no_extensions,
     number,
     wrong_type,
 )
@@ -49,7 +49,7 @@ def open_body(body: Any) -> JsonObject:
     refuse_credentials(left)
     check_drop_params(left)
     left.pop("custom_llm_provider", None)  # the config knows who the provider is
-    no_extensions(left.pop("nightmail", None))
+    extensions(left.pop("nightmail", None), known=())
     return left
 
 

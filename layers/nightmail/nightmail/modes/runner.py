@@ -11,13 +11,12 @@ from typing import Protocol, TypeVar
 from nightmail.deployment import Deployment
 from nightmail.engine.call import Call
 from nightmail.engine.engine import Engine
+from nightmail.engine.falling_back import may_fall_back
 from nightmail.errors import GatewayError, ProviderTimedOut
 from nightmail.modes.asked import CHAT, ModelRequest
 from nightmail.providers.direct import JsonObject
 
 T = TypeVar("T")
-_CALLERS_OWN = frozenset({400, 413, 422})  # another model would be asked the same wrong thing
-_TOO_LONG = "context_length_exceeded"  # but a longer context may hold it
 _OUT_OF_TIME = "The answer did not come within the time that one request may take. "
 _SEND_A_BATCH = "Send what takes long through the batch API (POST /batches)."
 _ASK_FOR_A_STREAM = (
@@ -97,7 +96,7 @@ class Runner:
                 return await attempt(call)
             except GatewayError as error:
                 failure = failure or error
-                if not _may_fall_back(error):
+                if not may_fall_back(error.http_status, error.code):
                     break
         assert failure
         raise failure
@@ -144,7 +143,3 @@ def _call(request: ModelRequest, deployments: list[Deployment]) -> Call:
     return Call(
         deployments, request.endpoint, request.body, terms.timeout_seconds, terms.num_retries
     )
-
-
-def _may_fall_back(error: GatewayError) -> bool:
-    return error.http_status not in _CALLERS_OWN or error.code == _TOO_LONG

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from nightmail.batch import BatchError
-from nightmail.usage import Usage
 from nightmail.deployment import Deployment
 from nightmail.lines import Line
 from nightmail.outcome import Outcome
 from nightmail.part import Ending
+from nightmail.usage import Usage
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""The native lane's HTTP: what httpx answers and raises, as our errors."""
+"""The native lane's HTTP: what adapters of batch APIs call by, and what httpx raises as our errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 import httpx
 
@@ -13,15 +15,142 @@ from nightmail.errors import (
     ProviderNotFound,
     ProviderRejected,
     ProviderUnavailable,
+    ProviderUnclear,
 )
 from nightmail.providers.direct import HttpAnswer, JsonObject
 from nightmail.providers.http import error_of, read_answer
 
+PAGE = 100
+# A look is short enough for a function of a minute to make two; what is sent takes the time it takes.
+_LOOK = httpx.Timeout(20, connect=10)
+_SECONDS = 120
+_CLOCK_SKEW_SECONDS = 600
 # A file or batch that is not there is news; a slow provider may have taken what it was sent.
 _LEAVES: dict[int, type[ProviderError]] = {
     httpx.codes.NOT_FOUND: ProviderNotFound,
     httpx.codes.REQUEST_TIMEOUT: ProviderUnavailable,
 }
+# These prove that no request went out.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# These say that none was taken; 529 is Anthropic's 503 ("Errors": overloaded_error).
+_NOT_TAKEN = frozenset({429, 503, 529})
+
+
+class NativeClient:
+    """Calls of one provider's batch API. `http` has its base URL and sends `key`.
+
+    All methods raise leaves of ProviderError.
+    """
+
+    def __init__(self, provider: str, http: httpx.Client, key: str | None) -> None:
+        self._provider = provider
+        self._http = http
+        self._key = key
+
+    def send(self, method: str, path: str, **request: Any) -> JsonObject:
+        """The answer's body; `request` is what httpx takes."""
+        with transport_errors(self._provider):
+            response = self._http.request(method, path, **request)
+        return json_object(response, self._provider, self._key)
+
+    def look(self, path: str, query: Mapping[str, Any] | None = None) -> JsonObject:
+        return self.send("GET", path, params=query, timeout=_LOOK)
+
+    def start(self, path: str, **request: Any) -> str:
+        """Make a call that pays; answers the id of what was started.
+
+        Raises ProviderUnclear unless it is known that nothing was.
+        """
+        try:
+            return self.id_of(self.send("POST", path, **request))
+        except (ProviderUnavailable, ProviderGarbled) as error:
+            if isinstance(error.__cause__, _NOT_SENT) or error.upstream_status in _NOT_TAKEN:
+                raise
+            raise ProviderUnclear(
+                f"{self._provider} may or may not have started the batch: {error.message}",
+                provider=self._provider,
+                upstream_status=error.upstream_status,
+            ) from error
+
+    def cancel(self, path: str, has_ended: Callable[[], bool]) -> None:
+        """Providers refuse to cancel what has ended, each in its own way."""
+        try:
+            self.send("POST", path, timeout=_LOOK)
+        except ProviderError:
+            if not has_ended():
+                raise
+
+    def list(self, path: str, after: str) -> Iterator[JsonObject]:
+        """All entries, page by page; `after` is how the query calls the last id seen."""
+        query: dict[str, Any] = {"limit": PAGE}
+        while True:
+            page = self.look(path, query)
+            data = page.get("data")
+            listed = data if isinstance(data, list) else []
+            entries = [entry for entry in listed if isinstance(entry, dict)]
+            yield from entries
+            if not page.get("has_more") or not entries:
+                return
+            query = {"limit": PAGE, after: self.id_of(entries[-1])}
+
+    def download(self, path: str, start: int) -> Iterator[bytes]:
+        """The bytes from offset `start` on, of a server that knows ranges or of one that does not."""
+        # The range is one of what is stored, so it must not come compressed.
+        headers = {"range": f"bytes={start}-", "accept-encoding": "identity"} if start else {}
+        with (
+            transport_errors(self._provider),
+            self._http.stream("GET", path, headers=headers, follow_redirects=True) as response,
+        ):
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return
+            if not response.is_success:
+                response.read()
+            raise_for_status(response, self._provider, self._key)
+            skip = start if response.status_code == httpx.codes.OK else 0
+            for chunk in response.iter_bytes():
+                if skip < len(chunk):
+                    yield chunk[skip:]
+                skip = max(0, skip - len(chunk))
+
+    def id_of(self, entry: JsonObject) -> str:
+        identity = entry.get("id")
+        if not isinstance(identity, str) or not identity:
+            raise ProviderGarbled(
+                f"{self._provider} answered without an id.", provider=self._provider
+            )
+        return identity
+
+
+@lru_cache(maxsize=32)
+def open_client(
+    base_url: str, headers: tuple[tuple[str, str], ...], timeout_seconds: int | None
+) -> httpx.Client:
+    """A client that is made once."""
+    return httpx.Client(
+        base_url=base_url,
+        headers=headers,
+        timeout=httpx.Timeout(timeout_seconds or _SECONDS, connect=10),
+        # A connection that is kept may be closed by the other side: an answer nobody can tell.
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+
+
+def made_since(
+    since: int, entries: Iterable[JsonObject], made_at: Callable[[JsonObject], int | None]
+) -> Iterator[JsonObject]:
+    """Those of a provider's batches that may be younger than `since` (Unix seconds).
+
+    A list that goes back in time is read no further than it has to be.
+    """
+    oldest, before = since - _CLOCK_SKEW_SECONDS, 0
+    for entry in entries:
+        made = made_at(entry)
+        if made is None or made >= oldest:
+            yield entry
+        elif made < before:
+            return
+        else:
+            before = made
 
 
 @contextmanager

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import orjson
 
-from nightmail.usage import Usage
 from nightmail.chunk import Chunk
 from nightmail.direct_outcome import answered, failed
-from nightmail.engine.call import Call, Reply
-from nightmail.engine.engine import Engine
+from nightmail.engine.call import Reply
 from nightmail.engine.fan_out import fan_out
 from nightmail.engine.lane import is_throttle
-from nightmail.errors import ConfigError, GatewayError, ProviderError, ProviderRejected
-from nightmail.outcome import to_row
-from nightmail.steps.chunk_lines import OwedLine
+from nightmail.errors import GatewayError, ProviderError
+from nightmail.outcome import billed
 from nightmail.steps.chunk_runs import Finished
+from nightmail.steps.input_lines import OwedLine
+from nightmail.steps.stand_ins import StandIns, is_for_all
 from nightmail.steps.waits import PATIENCE
 from nightmail.usage import usage_of
+
+if TYPE_CHECKING:
+    from nightmail.prices.price import Pricer
 
 _MOST_UNSAVED_BYTES = 4 * 1024 * 1024
 _MOST_BYTES_IN_FLIGHT = 128 * 1024 * 1024
 # A line may ask for thousands of embeddings; nothing else is so big.
 _FIRST_GUESSES = {"/v1/embeddings": 8 * 1024 * 1024}
-_OUR_FAULT = frozenset({None, 401, 402, 403})  # None: its address is no address
-_QUOTA_USED_UP = 429
 _logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The provider, or our config, refuses all of the chunk's lines for the same reason."""
+    """Whoever could be asked, or our config, refuses all of the chunk's lines."""
 
     def __init__(self, error: GatewayError) -> None:
         super().__init__(error.message)
@@ -42,15 +42,16 @@ class Refused(Exception):
 
 
 class ChunkCalls:
-    """`run` calls the lines. Meanwhile `take` what is to be saved, and say so by `saved`.
+    """`run` calls lines. Meanwhile `take` what is to be saved, and say so by `saved`.
 
     As many outcomes as there may be calls in flight may wait for being saved; then no call begins.
     Where answers are big, fewer are in flight.
     """
 
-    def __init__(self, chunk: Chunk, engine: Engine, concurrency: int) -> None:
+    def __init__(self, chunk: Chunk, asked: StandIns, pricer: Pricer, concurrency: int) -> None:
         self._chunk = chunk
-        self._engine = engine
+        self._asked = asked
+        self._pricer = pricer
         self._concurrency = concurrency
         self._in_flight = 0
         self._finished: list[Finished] = []
@@ -61,11 +62,13 @@ class ChunkCalls:
         self._change = asyncio.Event()
         self.wake = asyncio.Event()
         """Set when there is enough to be saved."""
-        self.leftover: ProviderError | None = None
-        """Why the latest line was left that a later round may answer."""
+        self.left: set[int] = set()
+        """The lines that a later round may answer."""
+        self.reason: ProviderError | None = None
+        """Why the latest of them was left."""
 
     async def run(self, lines: Iterable[OwedLine]) -> None:
-        """Call all `lines`. Raises Refused; cancelled, it closes the connections at once."""
+        """Call all of `lines`. Raises Refused; cancelled, it closes the connections at once."""
         async with aclosing(fan_out(lines, self._call, self._concurrency)) as called:
             async for _ in called:
                 pass
@@ -88,8 +91,7 @@ class ChunkCalls:
         self._in_flight += 1
         try:
             body = orjson.loads(line.content)["body"]
-            call = Call([self._chunk.deployment], self._chunk.endpoint, body)
-            answer = await self._engine.outcome(call)
+            answer = await self._asked.ask(body)
         finally:
             self._in_flight -= 1
             self._change.set()
@@ -101,15 +103,16 @@ class ChunkCalls:
         is_much = self._finished_bytes >= _MOST_UNSAVED_BYTES or unsaved >= self._concurrency
         return not is_much and self._in_flight < max(1, most)
 
-    def _take(self, number: int, answer: Reply | GatewayError) -> None:
+    def _take(self, number: int, answer: Reply | Sequence[GatewayError]) -> None:
         if isinstance(answer, Reply):
-            self._keep(_finished(number, answer))
-        elif self._may_heal(answer):
-            self.leftover = answer
-        elif _is_for_all(answer):
-            raise Refused(answer)
+            self._keep(_finished(number, answer, self._pricer))
+        elif healing := [error for error in answer if self._may_heal(error)]:
+            self.left.add(number)
+            self.reason = healing[0]
+        elif all(map(is_for_all, answer)):
+            raise Refused(answer[0])
         else:
-            self._keep(_finished(number, answer))
+            self._keep(_finished(number, answer[0], self._pricer))
 
     def _keep(self, finished: Finished) -> None:
         """Half of what may wait is worth a write, so that the other half goes on meanwhile."""
@@ -129,20 +132,14 @@ class ChunkCalls:
         return is_throttle(error) or self._chunk.rounds < PATIENCE
 
 
-def _finished(number: int, answer: Reply | GatewayError) -> Finished:
+def _finished(number: int, answer: Reply | GatewayError, pricer: Pricer) -> Finished:
     """What cannot be written is an error of its line: raised, it would fail the chunk at each retry."""
     try:
         if isinstance(answer, Reply):
-            return Finished(to_row(answered(number, answer.body)), usage_of(answer.body))
-        return Finished(to_row(failed(number, answer)), Usage())
+            cost = pricer(answer.deployment, "direct", usage_of(answer.body))
+            return Finished.of(billed(answered(number, answer.body), "direct", cost))
+        return Finished.of(failed(number, answer))
     except Exception:
         _logger.exception("The outcome of line %d cannot be written.", number)
         fault = GatewayError("This request failed within the gateway.", code="internal_error")
-        return Finished(to_row(failed(number, fault)), Usage())
-
-
-def _is_for_all(error: GatewayError) -> bool:
-    """Whether it is not this request that is refused, but our key, our account or our config."""
-    if not isinstance(error, ProviderRejected):
-        return isinstance(error, ConfigError)
-    return error.upstream_status in _OUR_FAULT or error.http_status == _QUOTA_USED_UP
+        return Finished.of(failed(number, fault))

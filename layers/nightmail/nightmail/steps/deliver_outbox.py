@@ -38,7 +38,7 @@ def deliver_outbox(task: BatchTask, stores: Stores, now: int) -> list[str]:
     written = [*_results(batch, path, stores, now), *_refusals(batch, path, stores.objects)]
     status = answer_key(path, STATUS)
     stores.objects.delete(sorted(before - {*written, status}))
-    content = to_batch_object(batch, stores.parts.of_batch(batch))
+    content = to_batch_object(batch, stores.parts.of_batch(batch), now)
     stores.objects.put(status, orjson.dumps(content), "application/json")
     return [*written, status]
 

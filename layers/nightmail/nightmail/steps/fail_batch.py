@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from nightmail.batch import MAX_ERRORS, Batch, BatchError, BatchStatus
 from nightmail.part import Part
 from nightmail.payloads import BatchTask, Next, StepResult
-from nightmail.providers.base import ProviderOf
 from nightmail.steps.abandon_parts import abandon_parts
 from nightmail.steps.finalize_batch import close
 from nightmail.steps.result_files import write_result_files
-from nightmail.steps.waits import Clock, TimeIsUp
-from nightmail.stores.stores import Stores
+from nightmail.steps.shard_work import Courier
+from nightmail.steps.waits import TimeIsUp
 
 _UNKNOWN = BatchError(
     code="internal_error",
@@ -23,10 +22,9 @@ _UNKNOWN = BatchError(
 )
 
 
-def fail_batch(
-    task: BatchTask, stores: Stores, provider_of: ProviderOf, clock: Clock, time_is_up: TimeIsUp
-) -> StepResult:
+def fail_batch(task: BatchTask, courier: Courier, time_is_up: TimeIsUp) -> StepResult:
     """Where to go next: MORE or FAILED; DONE where there is nothing left to fail."""
+    stores, clock = courier.stores, courier.clock
     batch = stores.batches.find(task.owner, task.batch_id)
     if batch is None or batch.status.is_final:
         return StepResult(next=Next.DONE)
@@ -34,7 +32,7 @@ def fail_batch(
         errors = _errors(batch, [])
         stores.batches.save(batch.move_to(BatchStatus.FAILED, clock(), errors=errors))
         return StepResult(next=Next.FAILED)
-    parts = abandon_parts(batch, stores, provider_of, clock())
+    parts = abandon_parts(batch, courier)
     written = write_result_files(batch, parts, stores, clock, time_is_up)
     if written is None:
         return StepResult(next=Next.MORE)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from nightmail.chunk import Chunk
 from nightmail.file import Segment
 from nightmail.outcome import number_of
-from nightmail.steps.chunk_runs import ChunkRuns
-from nightmail.steps.line_outcomes import line_numbers
+from nightmail.steps.chunk_runs import begun
+from nightmail.steps.input_lines import index_of
 from nightmail.stores.objects import ObjectStore
-from nightmail.work_keys import chunk_folder, runs_prefix
+
+if TYPE_CHECKING:
+    from nightmail.prices.price import Pricer
 
 
-def with_answered(chunks: Iterable[Chunk], answered: Segment, objects: ObjectStore) -> list[Chunk]:
-    """The chunks with their outcomes among `answered`, whose rows are sorted."""
+def with_answered(chunk: Chunk, answered: Segment, objects: ObjectStore, pricer: Pricer) -> Chunk:
+    """The chunk with its outcomes among `answered`, whose rows are sorted."""
+    numbers = {row.number for row in index_of(chunk, objects)}
     rows = objects.get(answered.key).splitlines(keepends=True)
-    return [_with_rows(chunk, rows, objects) for chunk in chunks]
-
-
-def _with_rows(chunk: Chunk, rows: list[bytes], objects: ObjectStore) -> Chunk:
-    numbers = set(line_numbers(objects, chunk))
     own = [row for row in rows if number_of(row) in numbers]
-    if not own:
-        return chunk
-    folder = chunk_folder(chunk.batch_id, chunk.number)
-    objects.put(f"{runs_prefix(folder)}answered.jsonl", b"".join(own))
-    return ChunkRuns(chunk, objects).book(chunk)
+    return begun(chunk, own, objects, pricer) if own else chunk

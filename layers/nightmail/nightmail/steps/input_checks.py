@@ -1,8 +1,8 @@
-"""What an input file has to be as a whole: its record, one model, no custom_id twice, no more lines."""
+"""What an input file has to be as a whole: its record, no custom_id twice, no more lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NoReturn
@@ -11,10 +11,9 @@ import orjson
 from pydantic import BaseModel, Field
 
 from nightmail.batch import MAX_ERRORS, BatchError
-from nightmail.deployment import Deployment
 from nightmail.errors import NotFound, StorageUnavailable
 from nightmail.file import FileStatus, StoredFile
-from nightmail.lines import Line, cut_lines, read_line
+from nightmail.lines import Line, read_line
 from nightmail.steps.duplicates import CustomIds
 
 
@@ -37,29 +36,25 @@ class InputRefused(Exception):
 
 
 class Findings(BaseModel):
-    """What the lines read so far have shown. `refusal` says why nobody answers for `model`."""
+    """What the lines read so far have shown. `model` is what they all ask for, if it is one."""
 
     total: int = 0
     model: str | None = None
-    deployment: Deployment | None = None
-    refusal: str = ""
     errors: list[BatchError] = Field(default_factory=list)
 
 
 class InputChecks:
-    """Takes the lines one after another. `choose` raises NotFound for a model that nobody serves."""
+    """Takes the lines one after another. With a `strict_endpoint` that and one model are all there is."""
 
     def __init__(
         self,
-        endpoint: str,
+        strict_endpoint: str | None,
         limits: PlanLimits,
-        choose: Callable[[str], Deployment],
         findings: Findings,
         ids: CustomIds,
     ) -> None:
-        self._endpoint = endpoint
+        self._strict_endpoint = strict_endpoint
         self._limits = limits
-        self._choose = choose
         self._ids = ids
         self.findings = findings
 
@@ -68,7 +63,7 @@ class InputChecks:
 
         Raises InputRefused when no more can be said of the file.
         """
-        line = read_line(content, number, self._endpoint)
+        line = read_line(content, number, self._strict_endpoint)
         if isinstance(line, Line):
             line = self._compare(line)
         if isinstance(line, BatchError):
@@ -76,9 +71,16 @@ class InputChecks:
             return None
         return line
 
-    def finish(self, read_again: Callable[[], Iterable[bytes]]) -> None:
-        """The last line was taken. Raises InputRefused where the file cannot be run."""
-        errors = self.findings.errors + list(self._repeated(read_again))
+    def unserved(self, line: Line, error: NotFound) -> None:
+        """Nobody serves the model of a line. Raises InputRefused as `take` does."""
+        self._note(_unserved(line, error.message))
+
+    def finish(self, line_again: Callable[[int], bytes]) -> None:
+        """The last line was taken; `line_again` reads one by its number.
+
+        Raises InputRefused where the file cannot be run.
+        """
+        errors = self.findings.errors + list(self._repeated(line_again))
         if errors:
             errors.sort(key=lambda error: error.line or 0)
             raise InputRefused(errors[:MAX_ERRORS])
@@ -95,39 +97,25 @@ class InputChecks:
         if findings.total > self._limits.lines:
             refuse("too_many_requests", f"The batch has more than {self._limits.lines} requests.")
         self._ids.add(line.custom_id, line.number)
-        if findings.model is None:
-            self._meet(line.model)
+        if findings.total == 1:
+            findings.model = line.model
         if line.model != findings.model:
-            return _mismatch(line)
-        return _unserved(line, findings.refusal) if findings.refusal else line
-
-    def _meet(self, model: str) -> None:
-        self.findings.model = model
-        try:
-            self.findings.deployment = self._choose(model)
-        except NotFound as error:
-            self.findings.refusal = error.message
+            if self._strict_endpoint:
+                return _mismatch(line)
+            findings.model = None
+        return line
 
     def _note(self, error: BatchError) -> None:
         self.findings.errors.append(error)
         if len(self.findings.errors) >= MAX_ERRORS:
             raise InputRefused(self.findings.errors)
 
-    def _repeated(self, read_again: Callable[[], Iterable[bytes]]) -> Iterator[BatchError]:
+    def _repeated(self, line_again: Callable[[int], bytes]) -> Iterator[BatchError]:
         """The hashes' candidates, told apart by a look at their lines."""
-        pairs = list(islice(self._ids.candidates(), MAX_ERRORS))
-        if not pairs:
-            return
-        wanted = {number for pair in pairs for number in pair}
-        raws = enumerate(islice(cut_lines(read_again()), max(wanted)), 1)
-        ids = {
-            number: orjson.loads(raw.content or b"")["custom_id"]
-            for number, raw in raws
-            if number in wanted
-        }
-        for first, second in pairs:
-            if ids[first] == ids[second]:
-                yield _duplicate(ids[second], second)
+        for pair in islice(self._ids.candidates(), MAX_ERRORS):
+            first, second = (orjson.loads(line_again(number))["custom_id"] for number in pair)
+            if first == second:
+                yield _duplicate(second, pair[1])
 
 
 def check_file(file: StoredFile, limits: PlanLimits) -> None:

@@ -1,67 +1,67 @@
-"""Which way a model's lines go: by the provider's batch API, or by calls of our own."""
+"""Which lane a deployment's lines take: the provider's batch API, or calls of our own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-
 from nightmail.batch import Batch
-from nightmail.deployment import Deployment, Lane
-from nightmail.errors import NotFound
-from nightmail.providers.base import Limits, ProviderOf
-from nightmail.providers.registry import has_direct_lane, has_native_lane
-from nightmail.steps.part_writer import Way
+from nightmail.bill import TakenLane
+from nightmail.deployment import Deployment
+from nightmail.providers.base import FormatOf, Limits
+from nightmail.providers.registry import direct_endpoints, has_direct_lane, has_native_lane
 
 _CHUNK_BYTES = 4 * 1024 * 1024
+_REFUSED = Limits(lines=10_000, bytes=16 * 1024 * 1024)
 
 
 class Lanes:
     """Chooses for one batch. A worker takes up to `chunk_lines` lines at a time."""
 
-    def __init__(self, batch: Batch, provider_of: ProviderOf, chunk_lines: int) -> None:
+    def __init__(self, batch: Batch, format_of: FormatOf, chunk_lines: int) -> None:
         self._batch = batch
-        self._provider_of = provider_of
+        self.format_of = format_of
         self._chunk = Limits(lines=chunk_lines, bytes=_CHUNK_BYTES)
 
-    def choose(self, model: str, deployments: Iterable[Deployment]) -> Deployment:
-        """The first that has a native lane here, else the first that we can call.
+    def wanted(self, deployment: Deployment) -> Deployment:
+        """The deployment with the lane that is wanted of it here."""
+        lane = self._batch.lane
+        return deployment.model_copy(update={"lane": lane}) if lane else deployment
 
-        Its `lane` is the one that it takes; `auto` is native for as many lines as the provider wants at
-        least. Raises NotFound where nobody has one, and CredentialMissing.
-        """
-        deployments = list(deployments)
-        ways = {place: self._lane_of(each) for place, each in enumerate(deployments)}
-        for wanted in ({"native", "auto"}, {"direct"}):
-            for place, lane in ways.items():
-                if lane in wanted:
-                    return deployments[place].model_copy(update={"lane": lane})
-        providers = ", ".join(sorted({deployment.provider for deployment in deployments}))
-        raise NotFound(
-            f"The provided model '{model}' is not supported by the Batch API: it is served by"
-            f" {providers}, whose batches this gateway does not speak."
-        )
+    def is_served(self, deployment: Deployment) -> bool:
+        """Whether it has a lane that is wanted of it, be it for other endpoints."""
+        has_native = deployment.lane != "direct" and has_native_lane(deployment.provider)
+        return has_native or _may_be_called(deployment)
 
-    def way(self, deployment: Deployment) -> Way:
-        """How the lines of a chosen deployment go."""
-        if deployment.lane == "direct":
-            return Way(self._batch.endpoint, deployment, self._chunk)
-        provider = self._provider_of(deployment)
-        limits = provider.limits
-        if deployment.lane == "native":
-            limits = replace(limits, minimum_lines=1)
-        return Way(self._batch.endpoint, deployment, limits, provider.to_line)
+    def lane_of(self, deployment: Deployment, endpoint: str) -> TakenLane | None:
+        """The cheapest lane that is in time; None where it has none for this endpoint."""
+        can_call = _may_be_called(deployment) and endpoint in direct_endpoints(deployment.provider)
+        if self._has_native(deployment, endpoint) and (
+            deployment.lane == "native" or not can_call or self._is_in_time(deployment)
+        ):
+            return "native"
+        return "direct" if can_call else None
 
-    def _lane_of(self, deployment: Deployment) -> Lane | None:
-        can_call = has_direct_lane(deployment.provider)
-        wanted = self._batch.lane or deployment.lane
-        if wanted != "direct" and has_native_lane(deployment.provider):
-            if wanted == "native":
-                return "native"
-            if self._is_in_time(deployment):
-                return "auto" if can_call else "native"
-        return "direct" if can_call and wanted != "native" else None
+    def limits(self, deployment: Deployment, endpoint: str, lane: str) -> Limits:
+        """What one part may have, and the fewest lines that make a shard."""
+        if lane == "refused":
+            return _REFUSED
+        if lane == "direct":
+            return self._chunk
+        limits = self.format_of(deployment).limits
+        can_call = _may_be_called(deployment) and endpoint in direct_endpoints(deployment.provider)
+        if can_call:
+            return limits
+        return Limits(limits.lines, limits.bytes, 1, limits.window_seconds)
+
+    def _has_native(self, deployment: Deployment, endpoint: str) -> bool:
+        if deployment.lane == "direct" or not has_native_lane(deployment.provider):
+            return False
+        return endpoint in self.format_of(deployment).endpoints
 
     def _is_in_time(self, deployment: Deployment) -> bool:
-        """Whether the batch's window is no shorter than the provider's."""
+        """Whether the batch's window is no shorter than the provider's, or the rest can be called."""
         window_seconds = self._batch.expires_at - self._batch.created_at
-        return self._provider_of(deployment).limits.window_seconds <= window_seconds
+        is_long = self.format_of(deployment).limits.window_seconds <= window_seconds
+        return is_long or self._batch.on_deadline == "finish_direct"
+
+
+def _may_be_called(deployment: Deployment) -> bool:
+    return deployment.lane != "native" and has_direct_lane(deployment.provider)

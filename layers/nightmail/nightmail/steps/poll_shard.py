@@ -6,60 +6,72 @@ from collections.abc import Sequence
 from typing import Any
 
 from nightmail.batch import MAX_ERRORS, Batch, BatchError
-from nightmail.errors import ConfigError, NotFound, ProviderError
+from nightmail.errors import ConfigError, ProviderError, ProviderNotFound
 from nightmail.lines import cut_lines
 from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
-from nightmail.providers.base import BatchProvider, GivenBack, Phase, Progress, ProviderOf
+from nightmail.providers.base import BatchProvider, GivenBack, Phase, Progress
 from nightmail.shard import Shard, ShardState
-from nightmail.steps.shard_work import ShardWork, next_of
+from nightmail.steps.adoption import is_still_ours
+from nightmail.steps.deadline import in_time, is_finishing, is_left
+from nightmail.steps.passing_on import Reason, reason_of_silence
+from nightmail.steps.shard_work import Courier, ShardWork, find_part, next_of
 from nightmail.steps.waits import (
     GRACE_SECONDS,
     PATIENCE,
-    Clock,
     overtime_seconds,
     poll_again,
     try_again,
 )
 from nightmail.stores.objects import ObjectStore
-from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger
 
 # The queue of a provider empties slowly: the first wait is 20 seconds.
 _FIRST_RETURN = 2
+_ANOTHERS = (
+    "The provider's batch that this shard had adopted after an unclear answer turned out to be another's."
+    " Nothing was submitted again."
+)
 
 
-def poll_shard(
-    task: ShardTask, stores: Stores, provider_of: ProviderOf, clock: Clock
-) -> StepResult:
-    """Where to go next: POLL again, COLLECT, SUBMIT (the provider gave it back) or DONE."""
-    try:
-        batch = stores.batches.get(task.owner, task.batch_id)
-        shard = stores.parts.shards.get(task.batch_id, task.shard)
-    except NotFound:
+def poll_shard(task: ShardTask, courier: Courier) -> StepResult:
+    """Where to go next: POLL again, COLLECT, SUBMIT (the provider gave it back), or what the track
+    has come to otherwise.
+    """
+    found = find_part(task, courier.stores)
+    if found is None:
         return StepResult(next=Next.DONE)
-    if shard.state is not ShardState.SUBMITTED or shard.provider_batch_id is None:
-        return StepResult(next=next_of(shard))
-    return _Poll(batch, shard, shard.provider_batch_id, stores, clock()).run(provider_of)
+    batch, part = found
+    if not isinstance(part, Shard) or next_of(part) is not Next.POLL:
+        return StepResult(next=next_of(part))
+    step = _Poll(batch, part, courier).run()
+    return in_time(batch, courier.clock(), step)
 
 
 class _Poll(ShardWork):
-    def __init__(
-        self, batch: Batch, shard: Shard, provider_batch_id: str, stores: Stores, now: int
-    ) -> None:
-        super().__init__(batch, shard, stores)
-        self._id = provider_batch_id
-        self._now = now
-        self._unwanted = why_to_stop(batch, now)
+    def __init__(self, batch: Batch, shard: Shard, courier: Courier) -> None:
+        super().__init__(batch, shard, courier)
+        self._id = shard.provider_batch_id or ""
+        self._at = courier.clock()
+        self._stopping = why_to_stop(batch, self._at)
+        self._unwanted = self._why_unwanted()
 
-    def run(self, provider_of: ProviderOf) -> StepResult:
+    def run(self) -> StepResult:
+        if not is_still_ours(self._stores.claims, self._shard):
+            return self._quarantine(_ANOTHERS)
         try:
-            provider = provider_of(self._shard.deployment)
+            provider = self._courier.provider_of(self._shard.deployment)
             if self._unwanted and self._shard.cancel_asked_at is None:
                 self._cancel(provider)
             return self._take(provider.poll(self._id))
         except (ProviderError, ConfigError) as error:
             return self._failed(error)
+
+    def _why_unwanted(self) -> Ending | None:
+        """Why the provider is to stop: the batch wants no more, or its lines are finished directly."""
+        if self._stopping or not is_finishing(self._batch, self._at):
+            return self._stopping
+        return Ending.EXPIRED if self._destination(Reason.EXPIRED) else None
 
     def _cancel(self, provider: BatchProvider) -> None:
         """Whatever comes of it, the batch is looked at: it may have ended by itself."""
@@ -69,7 +81,7 @@ class _Poll(ShardWork):
             logger.warning("provider batch not cancelled", extra={"reason": error.message})
             if error.retryable:
                 return
-        self._save(cancel_asked_at=self._now)
+        self._save(cancel_asked_at=self._at)
 
     def _take(self, progress: Progress) -> StepResult:
         logger.info("provider batch seen", extra={"provider_status": progress.status})
@@ -77,40 +89,50 @@ class _Poll(ShardWork):
             return self._running(progress)
         if progress.ending is Ending.FAILED and not progress.output_ids:
             return self._refused(progress)
-        if self._results_lag(progress):
+        is_our_doing = progress.ending is Ending.CANCELLED and self._unwanted
+        ending = self._unwanted if is_our_doing else progress.ending
+        if self._results_lag(progress, ending):
             rereads = self._shard.rereads
             self._note(progress, rereads=rereads + 1, attempts=0)
             return try_again(Next.POLL, rereads)
-        is_our_doing = progress.ending is Ending.CANCELLED and self._unwanted
-        return self._end(progress, self._unwanted if is_our_doing else progress.ending)
+        return self._end(progress, ending)
 
     def _running(self, progress: Progress) -> StepResult:
         ending = self._given_up()
         if ending:
             return self._end(progress, ending)
         self._note(progress, attempts=0)
-        return poll_again(self._now - (self._shard.submitted_at or self._now))
+        since = self._shard.cancel_asked_at or self._shard.submitted_at or self._at
+        return poll_again(self._at - since)
 
     def _given_up(self) -> Ending | None:
         """The provider had time to stop and did not: the deadline ends it."""
-        is_over = overtime_seconds(self._batch, self._now) >= GRACE_SECONDS
+        if self._stopping:
+            is_over = overtime_seconds(self._batch, self._at) >= GRACE_SECONDS
+        else:
+            is_over = is_left(self._batch, self._at)
         return self._unwanted if is_over else None
 
-    def _results_lag(self, progress: Progress) -> bool:
-        """Whether there have to be results that are not shown yet."""
-        has_some = progress.ending is Ending.COMPLETED or progress.completed
-        return bool(has_some and not progress.output_ids and self._shard.rereads < PATIENCE)
+    def _results_lag(self, progress: Progress, ending: Ending | None) -> bool:
+        """Whether there have to be results that are not shown yet, or may be where that matters."""
+        if progress.output_ids or self._shard.rereads >= PATIENCE:
+            return False
+        if ending is Ending.COMPLETED or progress.completed:
+            return True
+        reason = reason_of_silence(self._shard.changed(ending=ending, provider_output_ids=[]))
+        would_pass_on = reason is not None and self._destination(reason) is not None
+        return would_pass_on and not self._given_up()
 
     def _refused(self, progress: Progress) -> StepResult:
         """The provider's batch failed as a whole, and it says why."""
-        if self._unwanted:
-            return self._stop(self._unwanted, [])
+        if self._stopping:
+            return self._stop(self._stopping, [])
         errors = self._errors_of(progress) or [_no_reason(self._shard)]
         if progress.given_back is GivenBack.QUEUE_FULL:
             return self._submit_again(progress, errors)
         if progress.given_back is GivenBack.FILE_LOST and self._shard.returns < PATIENCE:
             return self._submit_again(progress, errors, provider_file_id=None)
-        return self._stop(Ending.FAILED, errors)
+        return self._give_up(Ending.FAILED, errors)
 
     def _submit_again(
         self, progress: Progress, errors: Sequence[BatchError], **changes: Any
@@ -119,6 +141,8 @@ class _Poll(ShardWork):
         self._save(
             state=ShardState.PLANNED,
             provider_batch_id=None,
+            is_adopted=False,
+            cancel_asked_at=None,
             provider_status=progress.status,
             returns=returns + 1,
             last_refusal=errors[0].message,
@@ -131,11 +155,16 @@ class _Poll(ShardWork):
         logger.warning("provider batch not seen", extra={"reason": error.message})
         attempts, given_up = self._shard.attempts, self._given_up()
         if given_up:
-            return self._stop(given_up, [])
+            return self._give_up(given_up, [])
         if not error.retryable and attempts >= PATIENCE:
-            return self._stop(Ending.LOST, [refused_by(error)])
+            return self._lost(error)
         self._save(attempts=attempts + 1, last_refusal=error.message)
         return try_again(Next.POLL, attempts, getattr(error, "retry_after_seconds", None))
+
+    def _lost(self, error: ProviderError | ConfigError) -> StepResult:
+        """A batch that its provider does not know runs no more; any other may still be paid."""
+        end = self._give_up if isinstance(error, ProviderNotFound) else self._stop
+        return end(Ending.LOST, [refused_by(error)])
 
     def _end(self, progress: Progress, ending: Ending | None) -> StepResult:
         self._note(
@@ -153,10 +182,13 @@ class _Poll(ShardWork):
         lines, shard = self._shard.lines, self._shard
         completed = min(lines, max(shard.reported_completed, progress.completed))
         failed = min(lines - completed, max(shard.reported_failed, progress.failed))
+        known = shard.provider_status, shard.reported_completed, shard.reported_failed
+        is_news = known != (progress.status, completed, failed)
         self._save(
             provider_status=progress.status,
             reported_completed=completed,
             reported_failed=failed,
+            progressed_at=self._at if is_news else shard.progressed_at,
             last_refusal=None,
             **changes,
         )

@@ -140,8 +140,9 @@ def _of_metadata(metadata: dict[str, str]) -> dict[str, Any]:
         asked["endpoint"] = metadata["endpoint"]
     if "completion-window" in metadata:
         asked["completion_window"] = metadata["completion-window"]
-    if "metadata" in metadata:
-        asked["metadata"] = _json_object(metadata["metadata"].encode(), "x-amz-meta-metadata")
+    for name in ("metadata", "nightmail"):
+        if name in metadata:
+            asked[name] = _json_object(metadata[name].encode(), f"x-amz-meta-{name}")
     if "output-expires-after" in metadata:
         seconds = metadata["output-expires-after"]
         number = int(seconds) if seconds.isdecimal() else seconds

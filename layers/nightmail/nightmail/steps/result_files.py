@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from nightmail.batch import Batch, BatchError, RequestCounts
+from nightmail.batch import Batch, RequestCounts
 from nightmail.errors import NotFound, StorageUnavailable, WriteConflict
 from nightmail.file import StoredFile
 from nightmail.ids import new_file_id
-from nightmail.outcome import Kind, Outcome, kind_of, result_line, to_row
-from nightmail.part import OWED, Ending, Part
-from nightmail.steps.line_outcomes import Position, in_order
+from nightmail.outcome import is_answered, result_line
+from nightmail.part import Part
+from nightmail.results.line_outcomes import InOrder, Position
+from nightmail.results.owed import Owed
 from nightmail.steps.waits import Clock, TimeIsUp
 from nightmail.stores.multipart import MultipartWriter, Suspended
 from nightmail.stores.objects import ObjectStore
@@ -81,19 +82,25 @@ class _Writing:
         self._parts = parts
         self._objects = objects
         self._written = written
-        self._positions = written.positions or [Position() for _ in parts]
-        self._counts = written.counts
+        self._completed = written.counts.completed
+        self._failed = written.counts.failed
+        positions = written.positions or [Position() for _ in parts]
+        self._lines = InOrder(parts, positions, objects)
         self._output = self._writer(written.output_id, written.output)
         self._errors = self._writer(written.error_id, written.errors)
 
     def run(self, time_is_up: TimeIsUp) -> bool:
         """Whether every line has been written."""
-        owed = [_Owed(part) for part in self._parts]
-        lines = in_order(self._parts, self._positions, self._objects)
-        for line in lines:
-            row = line.row or owed[line.part].row(line.number)
-            self._write(row, result_line(self._batch.id, line.number, line.custom_id, row))
-            self._positions[line.part] = line.behind
+        owed = [Owed(part) for part in self._parts]
+        for number, place, custom_id, outcome in self._lines:
+            row = outcome or owed[place].row(number)
+            line = result_line(self._batch.id, number, custom_id, row)
+            if is_answered(row):
+                self._completed += 1
+                self._output.write(line)
+            else:
+                self._failed += 1
+                self._errors.write(line)
             if time_is_up():
                 return False
         return True
@@ -103,8 +110,8 @@ class _Writing:
             update={
                 "output": self._output.suspend(),
                 "errors": self._errors.suspend(),
-                "positions": self._positions,
-                "counts": self._counts,
+                "positions": self._lines.positions(),
+                "counts": self._counts(),
             }
         )
 
@@ -113,7 +120,12 @@ class _Writing:
         return ResultFiles(
             output_file_id=self._finish("output", self._output, stores, now),
             error_file_id=self._finish("error", self._errors, stores, now),
-            counts=self._counts,
+            counts=self._counts(),
+        )
+
+    def _counts(self) -> RequestCounts:
+        return RequestCounts(
+            total=self._completed + self._failed, completed=self._completed, failed=self._failed
         )
 
     def _finish(self, name: str, writer: MultipartWriter, stores: Stores, now: int) -> str | None:
@@ -134,33 +146,7 @@ class _Writing:
         stores.files.create(file)
         return file.id
 
-    def _write(self, row: bytes, line: bytes) -> None:
-        self._counts.total += 1
-        if kind_of(row) is Kind.ANSWERED:
-            self._counts.completed += 1
-            self._output.write(line)
-        else:
-            self._counts.failed += 1
-            self._errors.write(line)
-
     def _writer(self, file_id: str, suspended: Suspended | None) -> MultipartWriter:
         if suspended:
             return self._objects.resume(suspended)
         return self._objects.writer(f"files/{self._batch.owner}/{file_id}")
-
-
-class _Owed:
-    """What a line of a part is told when no outcome came for it."""
-
-    def __init__(self, part: Part) -> None:
-        self._own = {error.line: _told(error) for error in part.errors if error.line}
-        general = (_told(error) for error in part.errors if not error.line)
-        self._general = next(general, OWED[part.ending or Ending.LOST])
-
-    def row(self, number: int) -> bytes:
-        error = self._own.get(number, self._general)
-        return to_row(Outcome(number, Kind.FAILED, error=error))
-
-
-def _told(error: BatchError) -> dict[str, str]:
-    return {"code": error.code, "message": error.message}

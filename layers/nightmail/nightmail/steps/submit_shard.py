@@ -1,19 +1,17 @@
 """State SubmitShard: hand one shard to its provider, once.
 
 The intent is written before the call that pays. Where the answer is lost, the next attempt looks for
-the batch by its tag and adopts it; only when it was not there in `LOOKS` looks, with a wait between
-them, is it submitted again.
+the batch and adopts it; only when it was not there in `LOOKS` looks, with a wait between them, is it
+submitted again. Where it can't tell whether a batch is the shard's, it stops the shard.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from nightmail.batch import Batch
 from nightmail.errors import (
     ConfigError,
     LeaseLost,
-    NotFound,
     ProviderError,
     ProviderGarbled,
     ProviderNotFound,
@@ -23,93 +21,97 @@ from nightmail.errors import (
 )
 from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
-from nightmail.providers.base import BatchProvider, ProviderOf, Tag
+from nightmail.providers.base import BatchProvider, ShardInput
 from nightmail.shard import Shard, ShardState
-from nightmail.steps.shard_work import ShardWork, next_of
+from nightmail.steps.adoption import Unclear, own_batch, tag_of, take_claim
+from nightmail.steps.deadline import in_time, is_finishing
+from nightmail.steps.passing_on import Reason
+from nightmail.steps.shard_work import Courier, ShardWork, find_part, next_of
 from nightmail.steps.waits import (
     GRACE_SECONDS,
     PATIENCE,
-    Clock,
     overtime_seconds,
     poll_again,
     try_again,
 )
-from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger
 
 LOOKS = 2
 # After an unclear answer a batch may take a while to be listed.
 _FIRST_LOOK = 3  # as if three tries had failed: after 40 seconds
+_NO_LIST = (
+    "It is not clear whether the provider has started this shard, and its batches cannot be listed."
+    " Nothing was submitted again."
+)
 _HELD = StepResult(next=Next.SUBMIT, wait_seconds=30)
 
 
-def submit_shard(
-    task: ShardTask, stores: Stores, provider_of: ProviderOf, clock: Clock, lease_seconds: int
-) -> StepResult:
-    """Where to go next: POLL, SUBMIT again after a wait, or DONE where nothing is to be sent."""
-    try:
-        batch = stores.batches.get(task.owner, task.batch_id)
-        shard = stores.parts.shards.take_lease(task.batch_id, task.shard, clock(), lease_seconds)
-    except NotFound:
+def submit_shard(task: ShardTask, courier: Courier, lease_seconds: int) -> StepResult:
+    """Where to go next: POLL, SUBMIT again after a wait, COLLECT where others take over its lines, or
+    what the track has come to otherwise.
+    """
+    found = find_part(task, courier.stores)
+    if found is None:
         return StepResult(next=Next.DONE)
-    except LeaseLost:  # another attempt is alive, and knows better
-        return _HELD
-    submission = _Submission(batch, shard, stores, clock)
+    batch, part = found
+    if not isinstance(part, Shard) or next_of(part) is not Next.SUBMIT:
+        return StepResult(next=next_of(part))
     try:
-        return submission.run(provider_of)
-    except LeaseLost:
-        return _HELD
-    except Exception:
-        submission.give_back()
-        raise
+        held = courier.stores.parts.hold(part, courier.clock(), lease_seconds)
+        submission = _Submission(batch, held, courier)
+        step = submission.run_or_give_back()
+    except LeaseLost:  # another attempt is alive, and knows better
+        step = _HELD
+    return in_time(batch, courier.clock(), step)
 
 
 class _Submission(ShardWork):
     """One attempt, by the holder of the lease."""
 
-    def __init__(self, batch: Batch, shard: Shard, stores: Stores, clock: Clock) -> None:
-        super().__init__(batch, shard, stores)
-        self._clock = clock
-        self._tag = Tag(batch.id, shard.number, shard.returns)
-
-    def run(self, provider_of: ProviderOf) -> StepResult:
-        if next_of(self._shard) is not Next.SUBMIT:
-            self._release()
-            return StepResult(next=next_of(self._shard))
+    def run_or_give_back(self) -> StepResult:
+        """After a break-off the next attempt need not wait until the lease runs out."""
         try:
-            return self._adopt_or_submit(provider_of(self._shard.deployment))
+            return self._run()
+        except LeaseLost:
+            raise
+        except Exception:
+            with suppress(StorageError):
+                self._release()
+            raise
+
+    def _run(self) -> StepResult:
+        try:
+            return self._adopt_or_submit(self._courier.provider_of(self._shard.deployment))
         except ProviderUnclear as error:
             logger.warning("submission unclear", extra={"reason": error.message})
             return self._look_later()
+        except Unclear as error:
+            return self._quarantine(error.message)
         except (ProviderError, ConfigError) as error:
             return self._failed(error)
-
-    def give_back(self) -> None:
-        """After a break-off the next attempt need not wait until the lease runs out."""
-        with suppress(StorageError):
-            self._release()
 
     def _adopt_or_submit(self, provider: BatchProvider) -> StepResult:
         if self._shard.state is ShardState.SUBMITTING:
             found = self._look(provider)
             if found:
-                return self._submitted(provider, found)
+                return self._submitted(provider, found, is_adopted=not provider.is_tagged)
             if self._shard.looks < LOOKS:
                 return self._look_later()
-        ending = why_to_stop(self._batch, self._clock())
-        return self._stop(ending, []) if ending else self._submit(provider)
+        ending = self._why_not()
+        return self._give_up(ending, []) if ending else self._submit(provider)
+
+    def _why_not(self) -> Ending | None:
+        now = self._now()
+        ending = why_to_stop(self._batch, now)
+        if ending or not is_finishing(self._batch, now):
+            return ending
+        return Ending.EXPIRED if self._destination(Reason.EXPIRED) else None
 
     def _look(self, provider: BatchProvider) -> str | None:
-        prepared, since = self._shard.provider_file_id or "", self._shard.intended_at or 0
         try:
-            found = provider.find(prepared, self._tag, since)
+            found = own_batch(self._shard, provider, self._stores.claims)
         except (ProviderNotFound, ProviderRejected) as error:
-            raise ProviderRejected(
-                "It is not clear whether the provider has started this shard, and its batches"
-                f" cannot be listed. Nothing was submitted again. {error.message}",
-                provider=error.provider,
-                code="submission_unclear",
-            ) from error
+            raise Unclear(f"{_NO_LIST} {error.message}") from error
         if found is None:
             self._save(looks=self._shard.looks + 1)
         return found
@@ -120,30 +122,46 @@ class _Submission(ShardWork):
         return try_again(Next.SUBMIT, attempts + _FIRST_LOOK)
 
     def _submit(self, provider: BatchProvider) -> StepResult:
-        prepared = self._shard.provider_file_id or self._prepare(provider)
-        self._save(state=ShardState.SUBMITTING, intended_at=self._clock(), looks=0)
+        content, tag = self._content(), tag_of(self._shard)
+        prepared = self._shard.provider_file_id or ""
+        if self._shard.provider_file_id is None:
+            prepared = provider.prepare(content, tag)
+            self._save(provider_file_id=prepared)
+        self._save(state=ShardState.SUBMITTING, intended_at=self._now(), looks=0)
         try:
-            provider_batch_id = provider.submit(prepared, self._shard.endpoint, self._tag)
+            started = provider.submit(prepared, content, self._shard.endpoint, tag)
         except ProviderUnclear:
             raise
         except ProviderError:  # it said no: nothing was started
             self._save(state=ShardState.PLANNED)
             raise
-        return self._submitted(provider, provider_batch_id)
+        return self._submitted(provider, started, is_adopted=False)
 
-    def _prepare(self, provider: BatchProvider) -> str:
+    def _content(self) -> ShardInput:
         segments = self._shard.input
-        size = sum(segment.size for segment in segments)
-        prepared = provider.prepare(self._stores.objects.chunks(segments), size, self._tag)
-        self._save(provider_file_id=prepared)
-        return prepared
+        return ShardInput(
+            read=lambda: self._stores.objects.chunks(segments),
+            size=sum(segment.size for segment in segments),
+            lines=self._shard.lines,
+        )
 
-    def _submitted(self, provider: BatchProvider, provider_batch_id: str) -> StepResult:
+    def _submitted(
+        self, provider: BatchProvider, provider_batch_id: str, *, is_adopted: bool
+    ) -> StepResult:
+        claims, now = self._stores.claims, self._now()
+        is_ours = take_claim(claims, self._shard, provider_batch_id, now, certain=not is_adopted)
+        if not is_ours and is_adopted:  # whose it is, has been told meanwhile
+            return self._look_later()
+        if not is_ours:
+            raise Unclear(
+                "The provider named a batch that was submitted before. Nothing was submitted again."
+            )
         try:
             self._release(
                 state=ShardState.SUBMITTED,
                 provider_batch_id=provider_batch_id,
-                submitted_at=self._clock(),
+                is_adopted=is_adopted,
+                submitted_at=now,
                 attempts=0,
                 last_refusal=None,
             )
@@ -154,17 +172,22 @@ class _Submission(ShardWork):
 
     def _cancel_where_stopped(self, provider: BatchProvider, provider_batch_id: str) -> None:
         """The shard was abandoned while we submitted it: nobody else will cancel what we started."""
-        latest = self._shards.get(self._batch.id, self._shard.number)
-        if latest.state is ShardState.STOPPED:
+        latest = self._parts.again(self._shard)
+        if latest.is_over:
             provider.cancel(provider_batch_id)
 
     def _failed(self, error: ProviderError | ConfigError) -> StepResult:
         attempts = self._shard.attempts
         may_heal = isinstance(error, ProviderGarbled) and attempts < PATIENCE
         if not error.retryable and not may_heal:
-            return self._stop(Ending.FAILED, [refused_by(error)])
-        if overtime_seconds(self._batch, self._clock()) >= GRACE_SECONDS:
-            return self._stop(why_to_stop(self._batch, self._clock()) or Ending.EXPIRED, [])
+            return self._refused(error)
+        if overtime_seconds(self._batch, self._now()) >= GRACE_SECONDS:
+            return self._stop(why_to_stop(self._batch, self._now()) or Ending.EXPIRED, [])
         logger.warning("not submitted", extra={"reason": error.message})
         self._release(attempts=attempts + 1, last_refusal=error.message)
         return try_again(Next.SUBMIT, attempts, getattr(error, "retry_after_seconds", None))
+
+    def _refused(self, error: ProviderError | ConfigError) -> StepResult:
+        if self._shard.state is ShardState.SUBMITTING:
+            return self._quarantine(f"{_NO_LIST} {error.message}")
+        return self._give_up(Ending.FAILED, [refused_by(error)])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from pydantic import BaseModel
@@ -13,6 +14,7 @@ from nightmail.stores.table import ABSENT, Condition, Key, Put, Table
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREFIX = "BATCH#"
+RETRY_PREFIX = "RETRY#"
 
 
 class Idempotency(BaseModel):
@@ -24,6 +26,17 @@ class Idempotency(BaseModel):
     delete_at: int  # the table's TTL attribute
 
 
+class Retry(BaseModel):
+    """A batch that runs the failed lines of another; it lies under that one."""
+
+    v: Literal[1] = 1
+    batch_id: str
+
+
+def _unix_second() -> int:
+    return int(time.time())
+
+
 def _key(owner: str, batch_id: str) -> Key:
     return Key(f"OWNER#{owner}", f"{PREFIX}{batch_id}")
 
@@ -32,9 +45,16 @@ def _idempotency_key(owner: str, key: str) -> Key:
     return Key(f"IDEMPOTENCY#{owner}#{key}", "BATCH")
 
 
+def _retries_of(batch_id: str) -> str:
+    return f"BATCH#{batch_id}"
+
+
 class BatchStore:
-    def __init__(self, table: Table) -> None:
+    """`clock` answers the Unix second: a dry run that is to be deleted by now is not there."""
+
+    def __init__(self, table: Table, clock: Callable[[], int] = _unix_second) -> None:
         self._table = table
+        self._clock = clock
 
     def get(self, owner: str, batch_id: str) -> Batch:
         """Raises NotFound for an unknown id and for another owner's alike."""
@@ -46,11 +66,12 @@ class BatchStore:
     def find(self, owner: str, batch_id: str) -> Batch | None:
         """The batch, or None where the owner has no such."""
         item = self._table.get(_key(owner, batch_id))
-        return Batch.model_validate(item) if item else None
+        batch = Batch.model_validate(item) if item else None
+        return batch if batch and self._is_there(batch) else None
 
     def create(self, batch: Batch) -> None:
         """Raises WriteConflict where the id is taken."""
-        self._table.put(_key(batch.owner, batch.id), batch.model_dump(mode="json"), ABSENT)
+        self._table.put_together(_new(batch))
 
     def create_once(self, batch: Batch, key: str, request_digest: str, now: int) -> None:
         """Create it with its Idempotency-Key, both or neither.
@@ -63,12 +84,8 @@ class BatchStore:
             delete_at=now + IDEMPOTENCY_SECONDS,
         )
         unused = Condition("attribute_not_exists(#pk) OR #delete_at <= :now", {"now": now})
-        self._table.put_together(
-            [
-                Put(_key(batch.owner, batch.id), batch.model_dump(mode="json"), ABSENT),
-                Put(_idempotency_key(batch.owner, key), memory.model_dump(mode="json"), unused),
-            ]
-        )
+        remembered = Put(_idempotency_key(batch.owner, key), memory.model_dump(mode="json"), unused)
+        self._table.put_together([*_new(batch), remembered])
 
     def remembered(self, owner: str, key: str, now: int) -> Idempotency | None:
         """What the key stands for, or None when it is unused or older than 24 hours."""
@@ -95,4 +112,25 @@ class BatchStore:
             newest_first=True,
             page=100,
         )
-        return (Batch.model_validate(item) for item in items)
+        return filter(self._is_there, map(Batch.model_validate, items))
+
+    def retries(self, batch: Batch) -> Iterator[Batch]:
+        """The batches that were made of its failed lines, the first one first; dry runs are none."""
+        for item in self._table.query(_retries_of(batch.id), RETRY_PREFIX):
+            found = self.find(batch.owner, Retry.model_validate(item).batch_id)
+            if found:
+                yield found
+
+    def _is_there(self, batch: Batch) -> bool:
+        """DynamoDB's TTL may delete days late, so readers compare the time as well."""
+        return batch.delete_at is None or batch.delete_at > self._clock()
+
+
+def _new(batch: Batch) -> list[Put]:
+    """The batch is written with the sign by which its parent finds it: both or neither."""
+    puts = [Put(_key(batch.owner, batch.id), batch.model_dump(mode="json"), ABSENT)]
+    if batch.retry_of and not batch.dry_run:
+        key = Key(_retries_of(batch.retry_of), f"{RETRY_PREFIX}{batch.id}")
+        retry = Retry(batch_id=batch.id)
+        puts.append(Put(key, retry.model_dump(mode="json"), ABSENT))
+    return puts

@@ -63,9 +63,9 @@ class MultipartWriter:
     def write(self, data: bytes) -> None:
         self._buffer += data
         self._state.size += len(data)
-        while len(self._buffer) >= PART_BYTES:
-            self._upload_part(bytes(self._buffer[:PART_BYTES]))
-            del self._buffer[:PART_BYTES]
+        while len(self._buffer) >= (part_bytes := self._part_bytes):
+            self._upload_part(bytes(self._buffer[:part_bytes]))
+            del self._buffer[:part_bytes]
 
     def append(self, segment: Segment) -> None:
         """Add an object of 5 MB to 5 GB without reading it; only the last may be smaller.
@@ -99,6 +99,11 @@ class MultipartWriter:
             else:
                 self._complete_upload(self._state.upload_id)
         return Segment(key=self._state.key, size=self._state.size)
+
+    @property
+    def _part_bytes(self) -> int:
+        """Larger with each thousand of parts, of which S3 takes ten: an object may have 400 GB."""
+        return PART_BYTES * (1 + len(self._state.etags) // 1000)
 
     def _put_whole(self) -> None:
         self._client.put_object(

@@ -56,21 +56,29 @@ class PartStore:
         except WriteConflict:
             return
 
-    def take_lease(
-        self, batch_id: str, track: Track, number: int, now: int, seconds: int
-    ) -> Part:
+    def take_lease(self, batch_id: str, track: Track, number: int, now: int, seconds: int) -> Part:
         """The current part, held for `seconds`, which the holder must not outlast without a `save`.
 
         One that is over is not held. Raises LeaseLost while another holds it, and NotFound.
         """
         part = self.current(batch_id, track, number)
-        if part.is_over:
-            return part
+        return part if part.is_over else self.hold(part, now, seconds)
+
+    def hold(self, part: PartT, now: int, seconds: int) -> PartT:
+        """The part as it was read, held for `seconds`. Raises LeaseLost while another holds it."""
         if part.lease_until > now:
             raise LeaseLost(
-                f"The {track} {number} of {batch_id} is being worked on; try again later."
+                f"The {part.track} {part.number} of {part.batch_id} is being worked on;"
+                " try again later."
             )
         return self.save(part.changed(lease_until=now + seconds))
+
+    def again(self, part: PartT) -> PartT:
+        """The same part as it is now. Raises NotFound."""
+        item = self._table.get(_key(part))
+        if item is None:
+            raise NotFound(f"Batch {part.batch_id} has no {part.track} {part.number}.")
+        return type(part).model_validate(item)
 
     def release(self, part: PartT) -> PartT:
         """Write it and give the lease back. Raises LeaseLost."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nightmail.stores.batches import BatchStore
+from nightmail.stores.claims import ClaimStore
 from nightmail.stores.files import FileStore
 from nightmail.stores.objects import ObjectStore
 from nightmail.stores.parts import PartStore
@@ -16,3 +17,4 @@ class Stores:
     parts: PartStore
     files: FileStore
     objects: ObjectStore
+    claims: ClaimStore

@@ -81,19 +81,25 @@ def finish_reason(stop_reason: Any, *, calls: bool, functions: bool) -> str:
 
 
 def to_usage(usage: Any) -> JsonObject:
-    """Anthropic's input tokens leave out what was written to and read from its cache."""
+    """Anthropic's input tokens leave out what was written to and read from its cache. What was written
+    for an hour, which is dearer, is told beside OpenAI's fields.
+    """
     usage = usage if isinstance(usage, dict) else {}
     written = _count(usage, "cache_creation_input_tokens")
     read = _count(usage, "cache_read_input_tokens")
     prompt = _count(usage, "input_tokens") + written + read
     completion = _count(usage, "output_tokens")
-    details = usage.get("output_tokens_details")
-    thoughts = _count(details if isinstance(details, dict) else {}, "thinking_tokens")
+    for_an_hour = _count(_mapping(usage, "cache_creation"), "ephemeral_1h_input_tokens")
+    thoughts = _count(_mapping(usage, "output_tokens_details"), "thinking_tokens")
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+        "prompt_tokens_details": {
+            "cached_tokens": read,
+            "cache_write_tokens": written,
+            **({"cache_write_1h_tokens": for_an_hour} if for_an_hour else {}),
+        },
         "completion_tokens_details": {"reasoning_tokens": thoughts},
     }
 
@@ -148,6 +154,11 @@ def _thoughts(blocks: list[JsonObject]) -> JsonObject:
 def _string(block: JsonObject, name: str) -> str:
     value = block.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _mapping(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = usage.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _count(usage: Mapping[str, Any], name: str) -> int:

@@ -31,11 +31,8 @@ class AnthropicProvider:
         self.name = deployment.provider
         self._deployment = deployment
         self._key = key
-        base = (deployment.api_base or _BASE).rstrip("/").removesuffix("/v1")
-        self._url = f"{base}/v1/messages"
-        self._headers = {"content-type": "application/json", "anthropic-version": VERSION}
-        if key:
-            self._headers["x-api-key"] = key
+        self._url = f"{api_of(deployment)}/messages"
+        self._headers = {"content-type": "application/json", **headers_of(key)}
 
     def request(
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
@@ -75,3 +72,15 @@ class AnthropicProvider:
                 param="model",
                 code="unsupported_endpoint",
             )
+
+
+def api_of(deployment: Deployment) -> str:
+    """The URL that a path such as `/messages` is put behind."""
+    base = (deployment.api_base or _BASE).rstrip("/").removesuffix("/v1")
+    return f"{base}/v1"
+
+
+def headers_of(key: str | None) -> dict[str, str]:
+    """What every call has."""
+    key_header = {"x-api-key": key} if key else {}
+    return {"anthropic-version": VERSION, **key_header}

@@ -1,23 +1,21 @@
-"""Pure converters between our values and OpenAI's batch format."""
+"""What OpenAI tells of a batch and in its result files, as our values. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from nightmail.batch import BatchError
-from nightmail.usage import Usage
-from nightmail.lines import Line, is_too_deep
+from nightmail.lines import is_too_deep
 from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending
 from nightmail.providers.base import GivenBack, Phase, Progress
 from nightmail.providers.http import without_secrets
 from nightmail.providers.json_text import read_json
-from nightmail.usage import usage_of
+from nightmail.providers.native_results import Found, Reading, count, failed, mapping, too_deep
+from nightmail.usage import Usage, usage_of
 
-ENDINGS = {
+_ENDINGS = {
     "completed": Ending.COMPLETED,
     "failed": Ending.FAILED,
     "expired": Ending.EXPIRED,
@@ -26,26 +24,13 @@ ENDINGS = {
 _QUEUE_FULL = "token_limit_exceeded"
 _FILE_PARAMS = frozenset({"file_id", "input_file_id"})
 _SUCCESS = range(200, 300)
-_NUMBER_DIGITS = 12
-_TOO_DEEP = {"code": "provider_garbled", "message": "The provider's answer is nested too deeply."}
-
-
-def to_line(line: Line, model: str) -> bytes:
-    """A line of the provider's input file: the line number is its custom_id."""
-    request = {
-        "custom_id": str(line.number),
-        "method": "POST",
-        "url": line.url,
-        "body": {**line.body, "model": model},
-    }
-    return orjson.dumps(request) + b"\n"
 
 
 def to_progress(batch: dict[str, Any]) -> Progress:
     """OpenAI's batch object; an empty file id means none, as OpenAI has been seen to send."""
     status = str(batch.get("status"))[:100]
-    ending = ENDINGS.get(status)
-    counts = _mapping(batch.get("request_counts"))
+    ending = _ENDINGS.get(status)
+    counts = mapping(batch.get("request_counts"))
     errors = [_to_error(entry) for entry in _entries(batch.get("errors"))]
     outputs = [batch.get("output_file_id"), batch.get("error_file_id")]
     return Progress(
@@ -53,8 +38,8 @@ def to_progress(batch: dict[str, Any]) -> Progress:
         status=status,
         ending=ending,
         given_back=_given_back(errors),
-        completed=_count(counts.get("completed")),
-        failed=_count(counts.get("failed")),
+        completed=count(counts.get("completed")),
+        failed=count(counts.get("failed")),
         output_ids=[str(output) for output in outputs if output],
         errors=errors,
     )
@@ -67,47 +52,46 @@ def _given_back(errors: Sequence[BatchError]) -> GivenBack | None:
     return GivenBack.FILE_LOST if is_file_lost else None
 
 
-def to_outcome(content: bytes, provider: str, public_model: str) -> tuple[Outcome, Usage] | None:
+def to_outcome(content: bytes, reading: Reading) -> Found | None:
     """One line of a result file, or None for garbage.
 
     A success is an `error` of null and a status of 2xx, whichever file it lies in.
     """
-    entry = _mapping(read_json(content))
-    number, response = _number(entry), entry.get("response")
+    entry = mapping(read_json(content))
+    number, response = reading.number_of(str(entry.get("custom_id"))), entry.get("response")
     if number is None:
         return None
     if is_too_deep(content, entry):
-        return Outcome(number, Kind.FAILED, error=_TOO_DEEP), Usage()
+        return too_deep(number)
     if entry.get("error") or not isinstance(response, dict):
-        return _failed(number, entry), Usage()
+        return _failed(number, entry, reading)
     if response.get("status_code") not in _SUCCESS:
-        return Outcome(number, Kind.REFUSED, response=response), Usage()
+        refusal = {**response, "body": _without_secrets(response.get("body"), reading)}
+        return Outcome(number, Kind.REFUSED, response=refusal), Usage()
     body = response.get("body")
     if not isinstance(body, dict):
-        return _failed(number, entry), Usage()
-    details = {"provider": provider, "model": body.get("model")}
-    renamed = {**response, "body": {**body, "model": public_model}}
+        return _failed(number, entry, reading)
+    details = {"provider": reading.provider, "model": body.get("model")}
+    renamed = {**response, "body": {**body, "model": reading.public_model}}
     return Outcome(number, Kind.ANSWERED, response=renamed, details=details), usage_of(body)
 
 
-def _number(entry: dict[str, Any]) -> int | None:
-    """The line that a result answers: the custom_id that `to_line` gave it."""
-    custom_id = str(entry.get("custom_id"))
-    is_ours = custom_id.isascii() and custom_id.isdigit() and len(custom_id) <= _NUMBER_DIGITS
-    return int(custom_id) if is_ours else None
-
-
-def _failed(number: int, entry: dict[str, Any]) -> Outcome:
-    """Never executed, or so the provider says; what it answered all the same is kept."""
-    error, response = _mapping(entry.get("error")), entry.get("response")
-    code = str(error.get("code") or "provider_error")
-    message = str(error.get("message") or "The provider gave no answer and no reason.")
+def _failed(number: int, entry: dict[str, Any], reading: Reading) -> Found:
+    response = entry.get("response")
     kept = response if isinstance(response, dict) else None
-    return Outcome(number, Kind.FAILED, kept, error={"code": code, "message": message})
+    return failed(number, reading, mapping(entry.get("error")), kept)
+
+
+def _without_secrets(body: Any, reading: Reading) -> Any:
+    error = mapping(mapping(body).get("error"))
+    if not isinstance(error.get("message"), str):
+        return body
+    said = without_secrets(error["message"], reading.key)
+    return {**body, "error": {**error, "message": said}}
 
 
 def _to_error(entry: Any) -> BatchError:
-    error = _mapping(entry)
+    error = mapping(entry)
     line = error.get("line")
     return BatchError(
         code=str(error.get("code") or "provider_error"),
@@ -120,11 +104,3 @@ def _to_error(entry: Any) -> BatchError:
 def _entries(errors: Any) -> list[Any]:
     entries = errors.get("data") if isinstance(errors, dict) else errors
     return entries if isinstance(entries, list) else []
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

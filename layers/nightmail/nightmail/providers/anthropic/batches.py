@@ -1,0 +1,100 @@
+"""The native lane over HTTP: Anthropic's Message Batches.
+
+Source: Anthropic's API description of Message Batches. Nothing of ours can be put on a batch there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from time import time
+
+import httpx
+
+from nightmail.deployment import Deployment
+from nightmail.providers.anthropic.batch_results import (
+    lines_of,
+    made_at,
+    to_outcome,
+    to_progress,
+)
+from nightmail.providers.anthropic.provider import api_of, headers_of
+from nightmail.providers.base import (
+    Cursor,
+    Intent,
+    NumberOf,
+    Phase,
+    Progress,
+    Result,
+    ShardInput,
+    Tag,
+)
+from nightmail.providers.native_http import NativeClient, made_since, open_client
+from nightmail.providers.native_results import Reading, read_results
+
+_PATH = "/messages/batches"
+_HEAD, _FOOT = b'{"requests":[', b"]}"
+
+
+class AnthropicBatches:
+    """One deployment's batches. `http` has the deployment's base URL and sends `key`."""
+
+    is_tagged = False
+
+    def __init__(self, deployment: Deployment, http: httpx.Client, key: str | None) -> None:
+        self._name = deployment.provider
+        self._key = key
+        self._api = NativeClient(deployment.provider, http, key)
+
+    def prepare(self, content: ShardInput, tag: Tag) -> str:  # noqa: ARG002 - it costs no call
+        """Nothing: the requests go with the submission."""
+        return ""
+
+    def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - a body has no place for them
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(_HEAD) + content.size - 1 + len(_FOOT)),
+        }
+        return self._api.start(_PATH, content=_body(content), headers=headers)
+
+    def find(self, intent: Intent) -> list[str]:
+        listed = made_since(intent.since, self._api.list(_PATH, after="after_id"), made_at)
+        # One whose counts are all 0 does not tell yet how many it has.
+        return [self._api.id_of(each) for each in listed if lines_of(each) in {intent.lines, 0}]
+
+    def poll(self, provider_batch_id: str) -> Progress:
+        return to_progress(self._api.look(f"{_PATH}/{provider_batch_id}"))
+
+    def results(
+        self, output_ids: list[str], public_model: str, cursor: Cursor, number_of: NumberOf
+    ) -> Iterator[Result]:
+        reading = Reading(self._name, self._key, public_model, number_of)
+        read = partial(to_outcome, reading=reading, created=int(time()))
+        return read_results(output_ids, cursor, self._download, read)
+
+    def cancel(self, provider_batch_id: str) -> None:
+        self._api.cancel(
+            f"{_PATH}/{provider_batch_id}/cancel",
+            has_ended=lambda: self.poll(provider_batch_id).phase is Phase.ENDED,
+        )
+
+    def _download(self, provider_batch_id: str, start: int) -> Iterator[bytes]:
+        # Not from `results_url`: where it leads, the key would go too.
+        return self._api.download(f"{_PATH}/{provider_batch_id}/results", start)
+
+
+def open_anthropic(deployment: Deployment, key: str | None) -> AnthropicBatches:
+    """With a client whose connections are the deployment's."""
+    headers = tuple(headers_of(key).items())
+    http = open_client(api_of(deployment), headers, deployment.timeout_seconds)
+    return AnthropicBatches(deployment, http, key)
+
+
+def _body(content: ShardInput) -> Iterator[bytes]:
+    """The requests as one array: JSON has no newline within a line, and the last one has none behind."""
+    yield _HEAD
+    left = content.size - 1
+    for chunk in content.read():
+        yield chunk[:left].replace(b"\n", b",")
+        left -= len(chunk)
+    yield _FOOT

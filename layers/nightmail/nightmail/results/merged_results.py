@@ -1,0 +1,137 @@
+"""The results of a batch and of its retries as one, in the order of the input."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, Field
+
+from nightmail.batch import Batch
+from nightmail.file import StoredFile
+from nightmail.outcome import number_in_result
+from nightmail.results.line_outcomes import cut_with_ends
+from nightmail.results.page import Page, PageDraft, PageIsFull, from_text, to_text, wrong_cursor
+from nightmail.stores.objects import CHUNK_BYTES, ObjectStore
+from nightmail.stores.stores import Stores
+
+_OPEN_BYTES = 16 * 1024 * 1024
+_MARK_CHARACTERS = 8
+
+
+class _Cursor(BaseModel):
+    """Lines up to `number` have been read, of each file so many bytes; files that are not named may
+    have come since.
+    """
+
+    v: Literal[1] = 1
+    family: str
+    number: int = 0
+    offsets: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+
+
+class _Told(NamedTuple):
+    """A line of a result file. Of those of one number the greatest counts: an answer, else the latest."""
+
+    number: int
+    is_answer: bool
+    batch: int
+    line: bytes
+    file: str
+    end: int
+
+
+def read_merged(  # noqa: PLR0917 - the API is given it as a function
+    batches: Sequence[Batch],
+    cursor: str | None,
+    limit: int,
+    most_bytes: int,
+    stores: Stores,
+    now: int,
+) -> Page:
+    """The next lines behind `cursor` of the files of `batches`: a batch, then its retries, by their age.
+
+    Each number comes once: where it was answered, with the answer; else with what the latest batch says.
+    The first line that a retry may still answer, because it is running, ends the page. Raises InvalidRequest where the cursor is none of this batch, and NotFound where a file is gone.
+    """
+    mark = batches[0].id[-_MARK_CHARACTERS:]
+    begun = from_text(cursor, _Cursor) if cursor else _Cursor(family=mark)
+    if begun.family != mark:
+        raise wrong_cursor()
+    draft = PageDraft(limit, most_bytes)
+    try:
+        files = _files(batches, stores, now)
+        is_last = _fill(draft, begun, files, _awaited(batches), stores.objects)
+    except ValueError as error:  # a cursor that somebody made: it points into the midst of a line
+        raise wrong_cursor() from error
+    return Page(draft.lines, to_text(begun), is_last)
+
+
+class _ResultFile(NamedTuple):
+    file: StoredFile
+    batch: int
+    is_answer: bool
+
+
+def _files(batches: Sequence[Batch], stores: Stores, now: int) -> list[_ResultFile]:
+    """Those of the batches that have ended."""
+    named = [
+        (batch, place, file_id, file_id == batch.output_file_id)
+        for place, batch in enumerate(batches)
+        for file_id in (batch.output_file_id, batch.error_file_id)
+        if file_id
+    ]
+    return [
+        _ResultFile(stores.files.get(batch.owner, file_id, now), place, is_answer)
+        for batch, place, file_id, is_answer in named
+    ]
+
+
+def _awaited(batches: Sequence[Batch]) -> set[int]:
+    """The places of batches whose failed lines are just being run again."""
+    running = {batch.retry_of for batch in batches if not batch.status.is_final}
+    return {place for place, batch in enumerate(batches) if batch.id in running}
+
+
+def _fill(
+    draft: PageDraft,
+    cursor: _Cursor,
+    files: Sequence[_ResultFile],
+    awaited: set[int],
+    objects: ObjectStore,
+) -> bool:
+    """Whether all has been read; `cursor` is moved along."""
+    block_bytes = min(CHUNK_BYTES, _OPEN_BYTES // max(1, len(files)))
+    streams = [_told(each, cursor, objects, block_bytes) for each in files]
+    for number, group in groupby(heapq.merge(*streams), key=lambda told: told.number):
+        found = list(group)
+        if number > cursor.number:
+            if not found[-1].is_answer and awaited & {told.batch for told in found}:
+                return False
+            try:
+                draft.add(found[-1].line)
+            except PageIsFull:
+                return False
+        cursor.number = max(number, cursor.number)
+        cursor.offsets.update({told.file: told.end for told in found})
+    return True
+
+
+def _told(
+    result: _ResultFile, cursor: _Cursor, objects: ObjectStore, block_bytes: int
+) -> Iterator[_Told]:
+    name = result.file.id[-_MARK_CHARACTERS:]
+    start = cursor.offsets.get(name, 0)
+    blocks = _blocks(result.file, start, objects, block_bytes)
+    for content, end in cut_with_ends(blocks, start):
+        line = content + b"\n"
+        yield _Told(number_in_result(line), result.is_answer, result.batch, line, name, end)
+
+
+def _blocks(
+    file: StoredFile, start: int, objects: ObjectStore, block_bytes: int
+) -> Iterator[bytes]:
+    for begin in range(start, file.bytes, block_bytes):
+        yield from objects.pieces(file.segments, begin, begin + block_bytes)

@@ -1,0 +1,85 @@
+"""What lines would use and cost, guessed from what they say: no tokenizer reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nightmail.bill import TakenLane
+from nightmail.cost import Cost
+from nightmail.deployment import Deployment
+from nightmail.lines import Line
+from nightmail.usage import Usage
+
+if TYPE_CHECKING:
+    from nightmail.prices.price import Pricer
+
+_BYTES_A_TOKEN = (
+    4  # of English text (OpenAI's help center, "What are tokens and how to count them?")
+)
+_PROMPTS = ("messages", "input", "prompt", "instructions")
+_TEXTS = ("content", "text", "arguments")
+_MOST_OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+_WITHOUT_OUTPUT = frozenset({"/v1/embeddings", "/v1/moderations"})
+
+
+class Tally(BaseModel):
+    """Of some lines. `unlimited` are those that set no limit to their output, which is in no figure."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    unlimited: int = 0
+    cost: Cost = Field(default_factory=Cost)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            unlimited=self.unlimited + other.unlimited,
+            cost=self.cost + other.cost,
+        )
+
+    def at_once(self) -> Tally:
+        """The same lines on the direct lane."""
+        synchronous = self.cost.synchronous
+        return self.model_copy(update={"cost": Cost(amount=synchronous, synchronous=synchronous)})
+
+
+def tally_of(line: Line, deployment: Deployment, lane: TakenLane, pricer: Pricer) -> Tally:
+    """What a line would use where it went to this deployment by this lane, and cost there."""
+    body = {**deployment.defaults, **line.body}
+    input_tokens = -(-sum(_text_bytes(body.get(name)) for name in _PROMPTS) // _BYTES_A_TOKEN)
+    most = 0 if line.url in _WITHOUT_OUTPUT else _most_output(body)
+    usage = Usage(input_tokens=input_tokens, output_tokens=most or 0)
+    return Tally(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        unlimited=most is None,
+        cost=pricer(deployment, lane, usage),
+    )
+
+
+def _text_bytes(value: Any) -> int:
+    """Bytes of a prompt's text; a number is a token. Images and files count for nothing."""
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, list):
+        return sum(_text_bytes(entry) for entry in value)
+    if isinstance(value, dict):
+        return sum(_text_bytes(value.get(name)) for name in _TEXTS)
+    return _BYTES_A_TOKEN if type(value) is int else 0
+
+
+def _most_output(body: Mapping[str, Any]) -> int | None:
+    """Tokens that a line allows at most, over all its choices."""
+    choices = _count(body.get("n")) or 1
+    limits = (_count(body.get(name)) for name in _MOST_OUTPUT)
+    return next((limit * choices for limit in limits if limit is not None), None)
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

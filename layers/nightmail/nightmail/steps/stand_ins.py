@@ -1,0 +1,84 @@
+"""Who is asked for a chunk's lines: its deployment, and its fallbacks where that fails for good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from nightmail.chunk import Chunk
+from nightmail.deployment import Deployment
+from nightmail.engine.call import Call, Reply
+from nightmail.engine.engine import Engine
+from nightmail.engine.falling_back import is_callers_own, may_fall_back
+from nightmail.errors import ConfigError, GatewayError, ProviderRejected
+from nightmail.providers.direct import DirectOf
+from nightmail.steps.leased_pace import LeasedPace
+
+PaceOf = Callable[[Deployment], LeasedPace]
+_OUR_FAULT = frozenset({None, 401, 402, 403})  # None: its address is no address
+_QUOTA_USED_UP = 429
+
+
+class StandIns:
+    """`async with StandIns(chunk, direct_of, pace_of) as asked:`; then `ask` for each line.
+
+    Every deployment has a pace of its own, which begins when the deployment is first asked. One that
+    refused all requests alike is not asked again.
+    """
+
+    def __init__(self, chunk: Chunk, direct_of: DirectOf, pace_of: PaceOf) -> None:
+        self._endpoint = chunk.endpoint
+        self._deployments = [chunk.deployment, *chunk.fallbacks]
+        self._engine = Engine(direct_of, pace_of=lambda deployment: self._paces[deployment])
+        self._pace_of = pace_of
+        self._paces: dict[Deployment, LeasedPace] = {}
+        self._beginning = asyncio.Lock()
+        self._refused: dict[Deployment, GatewayError] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._engine)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def ask(self, body: Mapping[str, Any]) -> Reply | list[GatewayError]:
+        """The first good answer, or what each that was asked said."""
+        failures: list[GatewayError] = []
+        unhelpful: set[str] = set()
+        for deployment in self._deployments:
+            if deployment.name in unhelpful:
+                continue
+            answer = self._refused.get(deployment) or await self._ask(deployment, body)
+            if isinstance(answer, Reply):
+                return answer
+            failures.append(answer)
+            if not may_fall_back(answer.http_status, answer.code):
+                break
+            if is_callers_own(answer.http_status):
+                unhelpful.add(deployment.name)
+        return failures
+
+    async def _ask(self, deployment: Deployment, body: Mapping[str, Any]) -> Reply | GatewayError:
+        if deployment not in self._paces:
+            await self._begin(deployment)
+        answer = await self._engine.outcome(Call([deployment], self._endpoint, body))
+        if isinstance(answer, GatewayError) and is_for_all(answer):
+            self._refused[deployment] = answer
+        return answer
+
+    async def _begin(self, deployment: Deployment) -> None:
+        async with self._beginning:
+            if deployment not in self._paces:
+                pace = self._pace_of(deployment)
+                self._paces[deployment] = await self._stack.enter_async_context(pace)
+
+
+def is_for_all(error: GatewayError) -> bool:
+    """Whether it is not this request that is refused, but our key, our account or our config."""
+    if not isinstance(error, ProviderRejected):
+        return isinstance(error, ConfigError)
+    return error.upstream_status in _OUR_FAULT or error.http_status == _QUOTA_USED_UP

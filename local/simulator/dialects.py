@@ -1,0 +1,23 @@
+"""Which dialect each provider speaks."""
+
+from __future__ import annotations
+
+from local.simulator.anthropic.dialect import AnthropicDialect
+from local.simulator.cohere.dialect import CohereDialect
+from local.simulator.dialect import Dialect
+from local.simulator.openai_dialect import OpenAIDialect
+
+_LENIENT = OpenAIDialect(is_strict=False)
+_GENEROUS = OpenAIDialect(is_strict=False, usage="end")
+_DIALECTS: dict[str, Dialect] = {
+    "openai": OpenAIDialect(),
+    "anthropic": AnthropicDialect(),
+    "cohere": CohereDialect(),
+    "groq": _GENEROUS,
+    "mistral": _GENEROUS,
+}
+
+
+def dialect_of(provider: str) -> Dialect:
+    """That of OpenAI for all others, whose servers are more lenient."""
+    return _DIALECTS.get(provider, _LENIENT)
