@@ -31,8 +31,17 @@ MODELS = {
     "groq": ["groq/*"],
 }
 BULK = "in-bulk"  # whose prompts always become a batch
+CLAUDE_IN_BULK = "anthropic/claude-3.5-sonnet"  # as those of LiteLLM's page
 DIRECT = "one-by-one"  # whose batches the gateway calls itself
+PRICED = "priced"  # costs these dollars for a token, and half of it in a batch
+INPUT_PRICE, OUTPUT_PRICE = 2.5e-6, 1e-5
 SHAKY = "shaky"  # whose place gpt-4o-mini takes when it fails
+PRICES = {
+    "input_cost_per_token": INPUT_PRICE,
+    "output_cost_per_token": OUTPUT_PRICE,
+    "input_cost_per_token_batches": INPUT_PRICE / 2,
+    "output_cost_per_token_batches": OUTPUT_PRICE / 2,
+}
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +74,10 @@ def gateway(_bucket_on_a_socket: None, simulator: SimulatorClient) -> ApiGateway
                 for name in names
             ),
             {**_model(BULK, "openai/gpt-4o-mini", simulator), "batch_enabled": True},
+            {**_model(CLAUDE_IN_BULK, CLAUDE_IN_BULK, simulator), "batch_enabled": True},
             {**_model(DIRECT, "openai/gpt-4o-mini", simulator), "batch": "direct"},
             _model(SHAKY, "openai/gpt-4o", simulator),
+            {**_model(PRICED, "openai/gpt-4o", simulator), "model_info": PRICES},
         ],
     }
     secret = {

@@ -25,6 +25,7 @@ from nightmail import (
     batch_completion_wait,
     completion,
     embedding,
+    wiring,
 )
 
 from local.simulator.client import SimulatorClient
@@ -43,6 +44,12 @@ PROVIDERS = {
     "claude-2": "anthropic",
     "claude-instant-1.2": "anthropic",
     "command-nightly": "cohere",
+}
+PRICES = {
+    "input_cost_per_token": 2e-6,
+    "output_cost_per_token": 4e-6,
+    "input_cost_per_token_batches": 1e-6,
+    "output_cost_per_token_batches": 2e-6,
 }
 GREETING = [{"role": "user", "content": "Hello, how are things?"}]
 QUESTIONS = [[{"role": "user", "content": f"What is {word}?"}] for word in ("AI", "ML", "DL")]
@@ -71,7 +78,7 @@ def _environment(
 
 def entry(name: str, model: str, api_base: str) -> dict[str, Any]:
     params = {"model": model, "api_base": api_base, "api_key": "os.environ/SIMULATOR_KEY"}
-    return {"model_name": name, "litellm_params": params}
+    return {"model_name": name, "litellm_params": {**params, **PRICES}}
 
 
 def chat_lines(count: int) -> list[dict[str, Any]]:
@@ -262,7 +269,7 @@ def test_a_cancelled_batch_tells_what_became_of_each_request(life: Life) -> None
 
 def test_a_batch_that_is_refused_leaves_no_file_behind() -> None:
     with pytest.raises(nightmail.BadRequestError, match="24h"):
-        batch_completion_create(requests=chat_lines(1), completion_window="1h")
+        batch_completion_create(requests=chat_lines(1), completion_window="8d")
 
     assert nightmail.file_list().data == []
 
@@ -295,6 +302,154 @@ def test_files_and_batches_by_their_awaited_functions(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in chat_lines(2)))
 
     asyncio.run(files_and_batches(path))
+
+
+# ---- what only a gateway has
+
+
+def mixed_lines() -> list[dict[str, Any]]:
+    """What the page has as a mix, and a line for another provider."""
+    prompt = [{"role": "user", "content": "Hello"}]
+    return [
+        {"custom_id": "chat-1", "body": {"model": "gpt-4o-mini", "messages": prompt}},
+        {
+            "custom_id": "embed-1",
+            "url": "/v1/embeddings",
+            "body": {"model": "text-embedding-3-small", "input": "Text to embed"},
+        },
+        {"custom_id": "chat-2", "body": {"model": "claude-2", "messages": prompt}},
+    ]
+
+
+def test_a_mix_of_request_types_is_one_batch_that_tells_its_cost(life: Life) -> None:
+    batch = batch_completion_create(requests=mixed_lines(), completion_window="60h")
+    life.run("admin", batch.id)
+
+    outcomes = list(batch_completion_results(batch.id))
+    done = batch_completion_retrieve(batch.id)
+
+    assert [(one.custom_id, one.error) for one in outcomes] == [
+        ("chat-1", None),
+        ("embed-1", None),
+        ("chat-2", None),
+    ]
+    assert done.completion_window == "60h"
+    assert done.usage
+    tokens = 1e-6 * done.usage.input_tokens + 2e-6 * done.usage.output_tokens
+    assert done.cost == pytest.approx(tokens)
+    assert done.synchronous_cost == pytest.approx(2 * tokens)
+    assert done.saved == pytest.approx(tokens)
+    assert done.nightmail
+    assert done.nightmail.usage
+    assert {(bill.model, bill.provider, bill.lines) for bill in done.nightmail.usage} == {
+        ("gpt-4o-mini", "openai", 1),
+        ("text-embedding-3-small", "openai", 1),
+        ("claude-2", "anthropic", 1),
+    }
+    assert sum(one.nightmail.cost for one in outcomes if one.nightmail) == pytest.approx(done.cost)
+
+
+def test_a_strict_batch_keeps_openais_rule(life: Life) -> None:
+    batch = batch_completion_create(requests=mixed_lines(), strict=True)
+    life.run("admin", batch.id)
+
+    failed = batch_completion_retrieve(batch.id)
+
+    assert (failed.status, failed.nightmail and failed.nightmail.strict) == ("failed", True)
+    assert failed.errors
+    assert "invalid_url" in {error.code for error in failed.errors.data}
+
+
+def test_a_dry_run_tells_what_a_batch_would_cost_and_its_file_can_be_run(
+    life: Life, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(_seconds: float) -> None:
+        (batch,) = wiring.batches().list("admin")
+        life.run("admin", batch.id)
+
+    monkeypatch.setattr(wiring, "pause", plan)
+    plan_of_it = batch_completion_create(requests=mixed_lines(), dry_run=True)
+
+    assert plan_of_it.status == "completed"
+    assert plan_of_it.estimate
+    assert plan_of_it.estimate.lines == 3
+    assert plan_of_it.estimate.cost
+    assert simulator.calls() == []
+    with pytest.raises(nightmail.BadRequestError, match="dry run"):
+        list(batch_completion_results(plan_of_it.id))
+    batch = nightmail.create_batch(
+        input_file_id=plan_of_it.input_file_id or "", on_deadline="finish_direct"
+    )
+    life.run("admin", batch.id)
+    assert batch.nightmail
+    assert batch.nightmail.on_deadline == "finish_direct"
+    assert len(list(batch_completion_results(batch.id))) == 3
+
+
+def test_results_are_read_as_they_come(life: Life) -> None:
+    lines = chat_lines(5)
+    lines[2]["body"]["messages"][0]["content"] = "[[fail:400]]"
+    batch = batch_completion_create(requests=lines)
+    stream = batch_completion_results(batch.id, as_completed=True)
+    early: list[str] = []
+
+    def look(function: str) -> None:
+        if function == "finalize_batch" and not early:
+            early.append(next(stream).custom_id)
+
+    life.before = look
+    life.run("admin", batch.id)
+
+    told = early + [one.custom_id for one in stream]
+    assert len(early) == 1
+    assert sorted(told) == [f"task-{n}" for n in range(5)]
+
+
+def test_what_failed_is_retried_and_merged(life: Life) -> None:
+    lines = chat_lines(4)
+    lines[1]["body"]["messages"][0]["content"] = "[[fail:400:1]] Task 1"
+    lines[3]["body"]["messages"][0]["content"] = "[[fail:400]]"
+    parent = batch_completion_create(requests=lines, metadata={"project": "p"})
+    with pytest.raises(nightmail.ConflictError):
+        nightmail.batch_completion_retry(parent.id)
+    with pytest.raises(nightmail.ConflictError):
+        list(batch_completion_results(parent.id, merged=True))
+    life.run("admin", parent.id)
+
+    retry = nightmail.retry_batch(parent.id, completion_window="2h")
+    life.run("admin", retry.id)
+
+    assert (retry.completion_window, retry.metadata) == ("2h", {"project": "p"})
+    assert retry.nightmail
+    assert retry.nightmail.retry_of == parent.id
+    outcomes = list(batch_completion_results(retry.id))
+    assert [(one.custom_id, bool(one.error)) for one in outcomes] == [
+        ("task-1", False),
+        ("task-3", True),
+    ]
+    merged = list(batch_completion_results(parent.id, merged=True))
+    assert [(one.custom_id, bool(one.error)) for one in merged] == [
+        ("task-0", False),
+        ("task-1", False),
+        ("task-2", False),
+        ("task-3", True),
+    ]
+
+
+def test_a_batch_of_anthropics_goes_through_the_gateway(
+    life: Life, simulator: SimulatorClient
+) -> None:
+    """Its id, and the provider that is named, do not lead past it."""
+    lines = [{**line, "body": {**line["body"], "model": "claude-2"}} for line in chat_lines(2)]
+
+    batch = batch_completion_create(requests=lines, custom_llm_provider="anthropic")
+    life.run("admin", batch.id)
+
+    assert batch.id.startswith("batch_")
+    assert [one.custom_id for one in batch_completion_results(batch.id)] == ["task-0", "task-1"]
+    with pytest.raises(nightmail.NotFoundError):
+        nightmail.retrieve_batch("msgbatch_1")
+    assert [one["provider"] for one in simulator.batches()] == ["anthropic"]
 
 
 # ---- files

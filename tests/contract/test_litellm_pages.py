@@ -14,8 +14,15 @@ import openai
 import pytest
 from nightmail import wiring
 
-from tests.contract.calls import BATCH, upload_file
-from tests.contract.conftest import MASTER_KEY
+from local.simulator.client import SimulatorClient
+from tests.contract.calls import BATCH, create_batch, look, results, upload_file
+from tests.contract.conftest import (
+    CLAUDE_IN_BULK,
+    INPUT_PRICE,
+    MASTER_KEY,
+    OUTPUT_PRICE,
+    PRICED,
+)
 from tests.contract.gateway_server import GatewayServer
 from tests.contract.life import Life
 from tests.simulated import as_jsonl, line
@@ -23,6 +30,21 @@ from tests.template import Json
 
 AUTHORIZATION = ["-H", f"Authorization: Bearer {MASTER_KEY}"]
 JSON = ["-H", "Content-Type: application/json"]
+MIXED = [
+    {
+        "custom_id": "chat-1",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]},
+    },
+    {
+        "custom_id": "embed-1",
+        "method": "POST",
+        "url": "/v1/embeddings",
+        "body": {"model": "text-embedding-3-small", "input": "Text to embed"},
+    },
+]
+PRICED_CHAT = {"model": PRICED, "messages": [{"role": "user", "content": "Hello"}]}
 HINTED = line(1, {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]})
 
 
@@ -71,34 +93,84 @@ def test_progress_is_followed_as_the_page_does(http: httpx.Client, life: Life) -
     batch_id = http.post("/batches", json={"input_file_id": file_id, **BATCH}).json()["id"]
     looks: list[tuple[int, int]] = []
 
-    def look(_function: str = "") -> None:
+    def note(_function: str = "") -> None:
         counts = http.get(f"/batches/{batch_id}").json()["request_counts"]
         looks.append((counts["completed"] + counts["failed"], counts["total"]))
 
-    life.before = look
+    life.before = note
     life.run("admin", batch_id)
-    look()
+    note()
 
     assert looks == sorted(looks)
     assert looks[-1] == (5, 5)
 
 
-def test_chats_and_embeddings_in_one_file_are_refused_line_by_line(
-    http: httpx.Client, life: Life
-) -> None:
-    """A batch has one endpoint: the page's mixed file names the lines that do not fit."""
-    embedding = {"model": "text-embedding-3-small", "input": "Text to embed"}
-    mixed = [line(1), line(2, embedding, url="/v1/embeddings")]
-    file_id = upload_file(http, as_jsonl(mixed))
-    batch_id = http.post("/batches", json={"input_file_id": file_id, **BATCH}).json()["id"]
-
+def run_batch(http: httpx.Client, life: Life, batch_id: str) -> Json:
+    """The batch at its end."""
     life.run("admin", batch_id)
+    return look(http, batch_id)
 
-    batch = http.get(f"/batches/{batch_id}").json()
+
+def test_chats_and_embeddings_in_one_file_are_answered(http: httpx.Client, life: Life) -> None:
+    batch_id = create_batch(http, as_jsonl(MIXED))
+
+    batch = run_batch(http, life, batch_id)
+
+    assert (batch["status"], batch["error_file_id"]) == ("completed", None)
+    chat, embedding = results(http, batch["output_file_id"])
+    assert [chat["custom_id"], embedding["custom_id"]] == ["chat-1", "embed-1"]
+    assert chat["response"]["body"]["object"] == "chat.completion"
+    assert "Hello" in chat["response"]["body"]["choices"][0]["message"]["content"]
+    assert embedding["response"]["body"]["object"] == "list"
+    assert embedding["response"]["body"]["data"][0]["embedding"]
+
+
+def test_a_strict_batch_has_one_endpoint_as_at_openai(http: httpx.Client, life: Life) -> None:
+    batch_id = create_batch(http, as_jsonl(MIXED), nightmail={"strict": True})
+
+    batch = run_batch(http, life, batch_id)
+
     assert batch["status"] == "failed"
     assert [(each["code"], each["line"]) for each in batch["errors"]["data"]] == [
         ("invalid_url", 2)
     ]
+
+
+def test_many_prompts_to_a_claude_of_batches_are_one_of_anthropics_batches(
+    http: httpx.Client, life: Life, simulator: SimulatorClient
+) -> None:
+    texts = ["Analyze this text...", "Summarize this...", "Translate this..."]
+    messages = [[{"role": "user", "content": text}] for text in texts]
+
+    created = http.post("/batch_completion", json={"model": CLAUDE_IN_BULK, "messages": messages})
+    batch = run_batch(http, life, created.raise_for_status().json()["id"])
+
+    assert batch["status"] == "completed"
+    answers = [each["response"]["body"] for each in results(http, batch["output_file_id"])]
+    for text, answer in zip(texts, answers, strict=True):
+        assert text in answer["choices"][0]["message"]["content"]
+        assert answer["model"] == CLAUDE_IN_BULK
+    (shard,) = batch["nightmail"]["shards"]
+    (made,) = simulator.batches()
+    assert (made["provider"], made["id"]) == ("anthropic", shard["provider_batch_id"])
+    assert simulator.calls(path="/messages") == []
+
+
+def test_what_a_batch_cost_stands_in_it_beside_what_it_would_have_cost(
+    http: httpx.Client, life: Life
+) -> None:
+    """The page's arithmetic, by the real figures: half the price in a batch."""
+    batch_id = create_batch(http, as_jsonl([line(1, PRICED_CHAT), line(2, PRICED_CHAT)]))
+
+    details = run_batch(http, life, batch_id)["nightmail"]
+
+    cost, at_once = details["cost"], details["synchronous_cost"]
+    (bill,) = details["usage"]
+    assert at_once == pytest.approx(
+        bill["input_tokens"] * INPUT_PRICE + bill["output_tokens"] * OUTPUT_PRICE
+    )
+    assert f"{(at_once - cost) / at_once * 100:.0f}%" == "50%"
+    assert details["saved"] == pytest.approx(at_once - cost)
 
 
 HINTS: list[tuple[str, dict[str, Any]]] = [

@@ -18,6 +18,8 @@ import yaml
 from local import cloud as local_cloud
 from local import processes
 from local.simulator.client import SimulatorClient
+from tests.e2e import market
+from tests.e2e.tenants import BUYERS, TENANTS, Tenant
 from tests.patience import wait_until
 
 WAIT_SCALE = 0.02
@@ -38,56 +40,20 @@ BATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """An owner of a test's own, with a model of its own name and a provider's key that no other has.
-
-    So a fault of the simulator or a kill can be meant for this one alone.
-    """
-
-    owner: str
-
-    @property
-    def model(self) -> str:
-        return self.owner
-
-    @property
-    def key(self) -> str:
-        return f"sk-gateway-{self.owner}"
-
-    @property
-    def provider_key(self) -> str:
-        return f"sk-provider-{self.owner}"
-
-    @property
-    def variable(self) -> str:
-        """The name of the provider's key in the stack's secret."""
-        return self.owner.upper().replace("-", "_")
-
-    @property
-    def model_entry(self) -> dict[str, Any]:
-        return {
-            "model_name": self.model,
-            "litellm_params": {
-                "model": "openai/gpt-4o-mini",
-                "api_base": "os.environ/NIGHTMAIL_SIMULATOR_URL",
-                "api_key": f"os.environ/{self.variable}",
-            },
-        }
-
-
-TENANTS = [Tenant(f"tenant-{number:03}") for number in range(200)]
-
-
-@dataclass(frozen=True)
 class RunningCloud:
     """What an end-to-end test may touch."""
 
     running: local_cloud.Cloud
     tenants: Iterator[Tenant] = field(default_factory=lambda: iter(TENANTS))
+    buyers: Iterator[Tenant] = field(default_factory=lambda: iter(BUYERS))
 
     def new_tenant(self) -> Tenant:
         """Somebody whom no other test knows."""
         return next(self.tenants)
+
+    def new_buyer(self) -> Tenant:
+        """Somebody with the models of `market`, whom no other test knows."""
+        return next(self.buyers)
 
     @property
     def base_url(self) -> str:
@@ -168,7 +134,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         port=processes.free_port(),
         config=config,
         wait_scale=WAIT_SCALE,
-        variables={tenant.variable: tenant.provider_key for tenant in TENANTS},
+        variables={tenant.variable: tenant.provider_key for tenant in TENANTS + BUYERS},
         parameters=PARAMETERS,
     )
     running = RunningCloud(local_cloud.start(settings))
@@ -192,10 +158,13 @@ def _given_up(running: RunningCloud) -> list[str]:
 
 
 def _config() -> str:
-    """The local cloud's own models, and one for each tenant."""
+    """The local cloud's own models, and those of the tenants."""
     document = yaml.safe_load(local_cloud.DEFAULT_CONFIG.read_text())
     document["model_list"] += [tenant.model_entry for tenant in TENANTS]
     document["model_list"] += [_direct_entry("direct-*"), _direct_entry("limited-*", rpm=RPM)]
+    document["model_list"] += [entry for buyer in BUYERS for entry in market.entries(buyer)]
+    others = [fallback for buyer in BUYERS for fallback in market.fallbacks(buyer)]
+    document["litellm_settings"] = {"fallbacks": others}
     return yaml.safe_dump(document)
 
 
@@ -214,7 +183,7 @@ def _let_in(running: RunningCloud) -> None:
     secrets = running.session.client("secretsmanager")
     name = running.outputs["SecretName"]
     secret = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
-    for tenant in TENANTS:
+    for tenant in TENANTS + BUYERS:
         secret["keys"][tenant.owner] = hashlib.sha256(tenant.key.encode()).hexdigest()
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps(secret))
     # The authorizer keeps the secret for a while, and the API keeps what the authorizer said: only

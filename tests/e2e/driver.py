@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from openai.types import Batch
 
 from local.simulator.answers import digest
 from local.simulator.client import SimulatorClient
-from tests.e2e.conftest import RunningCloud, Tenant
+from tests.e2e.conftest import RunningCloud
+from tests.e2e.tenants import Tenant
 from tests.patience import wait_until
 
 Json = dict[str, Any]
@@ -46,6 +47,11 @@ def to_jsonl(requests: Sequence[Json]) -> bytes:
     return b"".join(json.dumps(each).encode() + b"\n" for each in requests)
 
 
+def details_of(batch: Batch) -> Json:
+    found: Json = (batch.model_extra or {})["nightmail"]
+    return found
+
+
 @dataclass(frozen=True)
 class Journey:
     """A batch from its creation to its final status, as its owner saw it."""
@@ -58,6 +64,11 @@ class Journey:
     @property
     def end(self) -> Batch:
         return self.looks[-1]
+
+    @property
+    def details(self) -> Json:
+        """What the gateway tells of the batch that OpenAI has no words for."""
+        return details_of(self.end)
 
 
 class Desk:
@@ -97,6 +108,10 @@ class Desk:
             for call in self.simulator.calls(**wanted)
             if call["key"] == self.tenant.provider_key[-4:]
         ]
+
+    def billed(self) -> list[Json]:
+        """What the simulator has billed to this tenant's key."""
+        return self.simulator.billed(self.tenant.provider_key)
 
     def provider_batches(self, batch_id: str) -> list[Json]:
         """The simulator's batches that were made for a batch, as they truly are."""
@@ -160,9 +175,9 @@ class Desk:
 
 
 @contextmanager
-def open_desks(cloud: RunningCloud, count: int) -> Iterator[list[Desk]]:
-    """Desks of new tenants; what was set to go wrong is forgotten with them."""
-    desks = [Desk(cloud, cloud.new_tenant()) for _ in range(count)]
+def open_desks_of(cloud: RunningCloud, tenants: Iterable[Tenant]) -> Iterator[list[Desk]]:
+    """Desks of these tenants; what was set to go wrong is forgotten with them."""
+    desks = [Desk(cloud, tenant) for tenant in tenants]
     with ExitStack() as stack:
         stack.callback(cloud.forget_kills)
         stack.callback(cloud.simulator.release)
@@ -173,8 +188,22 @@ def open_desks(cloud: RunningCloud, count: int) -> Iterator[list[Desk]]:
 
 
 @contextmanager
+def open_desks(cloud: RunningCloud, count: int) -> Iterator[list[Desk]]:
+    """Desks of new tenants."""
+    with open_desks_of(cloud, [cloud.new_tenant() for _ in range(count)]) as desks:
+        yield desks
+
+
+@contextmanager
 def open_desk(cloud: RunningCloud) -> Iterator[Desk]:
     with open_desks(cloud, 1) as desks:
+        yield desks[0]
+
+
+@contextmanager
+def open_buyers_desk(cloud: RunningCloud) -> Iterator[Desk]:
+    """The desk of a new tenant with the models of `market`."""
+    with open_desks_of(cloud, [cloud.new_buyer()]) as desks:
         yield desks[0]
 
 
@@ -189,13 +218,18 @@ def assert_promises(journey: Journey, simulator: SimulatorClient, most_again: in
 
     At most `most_again` calls were made although their lines had been called before.
     """
-    _assert_life(journey.looks)
-    _assert_one_outcome_each(journey)
-    _assert_figures(journey)
+    assert_well_told(journey)
     asked = {each["custom_id"]: each for each in journey.requests}
     for line in journey.output:
         _assert_answers(line, asked[line["custom_id"]])
     assert called_again(journey.requests, simulator) <= most_again, "executed more than once"
+
+
+def assert_well_told(journey: Journey) -> None:
+    """What its owner was told is true: one outcome for each line, in order, and right figures."""
+    _assert_life(journey.looks)
+    _assert_one_outcome_each(journey)
+    _assert_figures(journey)
 
 
 def _assert_life(looks: list[Batch]) -> None:

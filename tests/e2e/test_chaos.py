@@ -18,21 +18,24 @@ from tests.e2e.driver import Desk, Journey, Json, after, assert_promises, before
 
 AT_A_TIME = 8
 LINES = 40
-REFUSED_LINES = {7: "[[fail:400]]", 23: "[[fail:500]]"}
+REFUSED_LINES = {7: "[[fail:400]]", 23: "[[fail:404]]"}
 UPLOAD, CREATE = ("POST", "/files"), ("POST", "/batches")
 POLL, CONTENT = ("GET", "/batches/*"), ("GET", "/files/*/content")
 
 PLAN, SUBMIT, POLLING = "plan_batch", "submit_shard", "poll_shard"
 COLLECT, FINALIZE, FAIL = "collect_shard", "finalize_batch", "fail_batch"
+FINISH = "finish_shard"
 ALL_THE_WAY = (PLAN, SUBMIT, POLLING, COLLECT, FINALIZE)
+FINISHED = (*ALL_THE_WAY, FINISH)
 
-
-WRITES = ("start", "end", before("dynamodb PutItem"), after("dynamodb PutItem"))
+A_WRITE = "dynamodb [PT]*Item*"  # PutItem, or TransactWriteItems where lines pass on
+WRITES = ("start", "end", before(A_WRITE), after(A_WRITE))
 MOMENTS: dict[str, tuple[str | Json, ...]] = {
     PLAN: (*WRITES, before("s3 PUT */shards.jsonl"), after("s3 PUT */shards.jsonl")),
     SUBMIT: WRITES,
     POLLING: WRITES,
     COLLECT: (*WRITES, before("s3 PUT */run-*"), after("s3 PUT */run-*")),
+    FINISH: ("start", "end"),
     FINALIZE: (*WRITES, before("s3 PUT */files/*"), after("s3 PUT */files/*")),
     FAIL: (*WRITES, before("s3 PUT */files/*"), after("s3 PUT */files/*")),
 }
@@ -102,7 +105,7 @@ PLACES = [
         ),
     ),
     Place("an error file without a name", ({"kind": "empty_error_file"},)),
-    Place("expired", ({"kind": "expired_batch", "after_lines": 15},), "expired", "some"),
+    Place("expired", ({"kind": "expired_batch", "after_lines": 15},), states=FINISHED),
     Place("queue full", ({"kind": "failed_batch", "errors": [QUEUE_FULL], "times": 2},)),
     Place("failed", ({"kind": "failed_batch", "errors": [BAD]},), "failed", "none", NOT_RUN),
     Place("vanished", ({"kind": "vanished_batch"},), "failed", "none", NOT_RUN),

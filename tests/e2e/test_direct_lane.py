@@ -25,8 +25,8 @@ IN_FLIGHT = 2 * int(Settings.model_fields["chunk_concurrency"].default)
 """Calls of one worker that are under way, and answers that it has not saved yet."""
 
 IN_MID_WORK = (
-    before("s3 PUT */run-*"),
-    after("s3 PUT */run-*"),
+    before("s3 PUT */log-*"),
+    after("s3 PUT */log-*"),
     before("dynamodb PutItem"),
     after("dynamodb PutItem"),
     {"after_ms": 300},

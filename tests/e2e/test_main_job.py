@@ -94,7 +94,7 @@ def test_a_cancelled_batch_delivers_what_was_done(desk: Desk) -> None:
 
 def test_lines_that_fail_stand_in_the_error_file_and_their_neighbours_go_on(desk: Desk) -> None:
     requests = desk.questions(10)
-    for number, status in ((2, 400), (5, 429), (9, 500)):
+    for number, status in ((2, 400), (5, 404), (9, 422)):
         requests[number]["body"]["messages"][0]["content"] += f" [[fail:{status}]]"
 
     journey = desk.run(requests)
@@ -102,7 +102,7 @@ def test_lines_that_fail_stand_in_the_error_file_and_their_neighbours_go_on(desk
     assert_promises(journey, desk.simulator)
     assert journey.end.status == "completed"
     statuses = {line["custom_id"]: line["response"]["status_code"] for line in journey.errors}
-    wanted = {2: 400, 5: 429, 9: 500}
+    wanted = {2: 400, 5: 404, 9: 422}
     assert statuses == {requests[number]["custom_id"]: wanted[number] for number in wanted}
 
 

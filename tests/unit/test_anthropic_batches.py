@@ -11,7 +11,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.errors import InvalidRequest
+from nightmail.errors import InvalidRequest, ProviderRejected
 from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending
 from nightmail.providers.anthropic import batch_results
@@ -68,6 +68,7 @@ def test_however_the_stored_lines_are_cut_the_body_holds_them_all(data: st.DataO
     provider.submit("", replace(content, read=lambda: pieces), CHAT, TAG)
     (request,) = script.requests
     assert request.headers["content-length"] == str(len(request.content))
+    assert request.headers["content-type"] == "application/json"
     expected = [json.loads(line) for line in whole.splitlines()]
     assert json.loads(request.content) == {"requests": expected}
 
@@ -141,6 +142,21 @@ def test_results_are_read_where_the_batch_is_and_nowhere_else() -> None:
     provider, script = ANTHROPIC.scripted(httpx.Response(200, content=b""))
     assert list(provider.results(progress.output_ids, "m", Cursor(), number_of)) == []
     assert str(script.requests[0].url).startswith("http://provider.example/v1/messages/batches/")
+
+
+def test_neither_does_a_redirect_take_the_key_away() -> None:
+    away = httpx.Response(307, headers={"location": "https://elsewhere.example/steal"})
+    provider, script = ANTHROPIC.scripted(away)
+    with pytest.raises(ProviderRejected):
+        read(provider)
+    assert len(script.requests) == 1
+
+
+def test_the_next_page_begins_behind_the_last_batch() -> None:
+    first = ANTHROPIC.page(Told(identity="first", left=5), has_more=True)
+    provider, script = ANTHROPIC.scripted(first, ANTHROPIC.page())
+    provider.find(intent())
+    assert dict(script.requests[1].url.params) == {"limit": "100", "after_id": "first"}
 
 
 @pytest.mark.parametrize("created", [None, "", "soon", 5, "9999-99-99"])

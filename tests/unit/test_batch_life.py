@@ -8,20 +8,20 @@ import pytest
 from nightmail.batch import BatchStatus
 from nightmail.part import Ending
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.provider import OpenAIProvider
 from nightmail.shard import ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
-from tests.unit.world import World, as_jsonl, request, requests
+from tests.unit.native_lanes import NativeLane
+from tests.unit.world import A_TOKEN, World, as_jsonl, request, requests
 
 DAY = 86_400
 GRACE = 900 + 900  # the provider's, and one more look
 
 
 @pytest.fixture
-def world(simulator: SimulatorClient) -> World:
-    return World(simulator)
+def world(simulator: SimulatorClient, native: NativeLane) -> World:
+    return World(simulator, provider=native.provider)
 
 
 def finish(world: World, lines: list[Json], **changes: Any) -> str:
@@ -41,25 +41,31 @@ def test_a_batch_is_answered_in_the_order_of_its_input(world: World) -> None:
     assert world.machine.visited[-1] == "BatchEnded"
 
 
-def test_a_batch_lives_the_same_life_in_aws(aws: None, simulator: SimulatorClient) -> None:
-    world = World.in_aws(simulator, lines_a_run=5)
+def test_a_batch_lives_the_same_life_in_aws(
+    aws: None, simulator: SimulatorClient, native: NativeLane
+) -> None:
+    world = World.in_aws(simulator, lines_a_run=5, provider=native.provider)
     lines = [*requests(12), request(13, "[[fail:400]]")]
     assert finish(world, lines) == "completed"
     assert len(world.check_promises(lines).output) == 12
 
 
-def test_the_usage_of_the_answers_is_summed(world: World) -> None:
+def test_the_usage_and_the_cost_of_the_answers_is_summed(world: World) -> None:
     finish(world, requests(3))
     answers = [line["response"]["body"]["usage"] for line in world.results().output]
     assert world.batch.usage.input_tokens == sum(usage["prompt_tokens"] for usage in answers) > 0
     assert world.batch.usage.output_tokens == sum(usage["completion_tokens"] for usage in answers)
+    (bill,) = world.batch.bills
+    assert bill.key == ("gpt-5-mini", world.provider, "native")
+    assert bill.cost.amount == A_TOKEN / 2 * sum(usage["total_tokens"] for usage in answers)
+    assert bill.cost.synchronous == bill.cost.amount * 2
 
 
 def test_lines_that_fail_go_to_the_error_file_with_the_answer_of_the_api(world: World) -> None:
-    lines = [request(1), request(2, "[[fail:400]]"), request(3), request(4, "[[fail:500]]")]
+    lines = [request(1), request(2, "[[fail:400]]"), request(3), request(4, "[[fail:403]]")]
     assert finish(world, lines) == "completed"
     errors = world.check_promises(lines).errors
-    assert [line["response"]["status_code"] for line in errors] == [400, 500]
+    assert [line["response"]["status_code"] for line in errors] == [400, 403]
     assert all(line["response"]["body"]["error"]["message"] for line in errors)
 
 
@@ -97,17 +103,16 @@ def test_blank_lines_carriage_returns_and_a_missing_last_newline_are_taken(world
 def test_many_shards_make_one_output_in_order(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(OpenAIProvider, "limits", Limits(lines=4, bytes=10_000))
+    monkeypatch.setattr(world.native.format, "limits", Limits(lines=4, bytes=10_000))
     assert finish(world, requests(10)) == "completed"
     assert [shard.lines for shard in world.shards] == [4, 4, 2]
     assert len(world.check_promises(requests(10)).output) == 10
 
 
-def test_the_provider_is_told_line_numbers_and_its_own_name_of_the_model(world: World) -> None:
+def test_the_provider_is_told_its_own_name_of_the_model(world: World) -> None:
     finish(world, requests(2))
     created = world.provider_batches()[0]
-    assert created["model"] == "gpt-5-mini-upstream-2026-01-01"
-    assert created["endpoint"] == "/v1/chat/completions"
+    assert created["model"].startswith("gpt-5-mini-upstream")
     assert world.shards[0].provider_batch_id == created["id"]
 
 
@@ -116,7 +121,7 @@ def test_the_provider_is_told_line_numbers_and_its_own_name_of_the_model(world: 
 
 def test_a_wrong_file_fails_with_every_bad_line_and_nothing_is_sent(world: World) -> None:
     wrong = [b"no json", as_jsonl([request(2, url="/v1/embeddings")]).strip(), b'{"custom_id":"c"}']
-    world.create(b"\n".join([as_jsonl(requests(1)).strip(), *wrong]))
+    world.create(b"\n".join([as_jsonl(requests(1)).strip(), *wrong]), strict=True)
     assert world.run().state == "BatchFailed"
     assert [(error.code, error.line, error.param) for error in world.batch.errors] == [
         ("invalid_json_line", 2, None),
@@ -176,17 +181,17 @@ def test_a_batch_that_is_being_finalized_is_no_longer_cancelled(world: World) ->
 
 
 def test_a_provider_that_never_stops_a_cancelled_batch_holds_nobody_up(world: World) -> None:
-    deaf = {"kind": "status", "status": 200, "match": {"path": "/batches/*/cancel"}}
+    deaf = {"kind": "status", "status": 200, "body": "{}", "match": world.native.cancel}
     world.simulator.behave({"kind": "stuck_batch"}, deaf)
     world.cancel_at = "WaitToPoll"
     assert finish(world, requests(3)) == "cancelled"
     assert (world.batch.cancelled_at or 0) - (world.batch.cancelling_at or 0) <= GRACE
-    assert len(world.simulator.calls(path=f"/batches/{world.shards[0].provider_batch_id}/cancel"))
+    assert len(world.simulator.calls(**world.native.cancel))
     assert world.check_promises(requests(3)).error_codes == ["batch_cancelled"] * 3
 
 
 def test_a_provider_that_refuses_to_cancel_does_not_cost_us_its_answers(world: World) -> None:
-    refusal = {"kind": "status", "status": 400, "match": {"path": "/batches/*/cancel"}}
+    refusal = {"kind": "status", "status": 400, "match": world.native.cancel}
     world.simulator.behave(refusal)
     world.cancel_at = "WaitToPoll"
     assert finish(world, requests(3)) == "cancelled"
@@ -205,9 +210,20 @@ def test_a_batch_whose_window_ends_keeps_what_was_answered(world: World) -> None
     assert world.now <= world.batch.expires_at + GRACE
 
 
-def test_a_batch_that_its_provider_lets_expire_is_expired(world: World) -> None:
+def test_what_its_provider_lets_expire_with_time_left_is_called_directly(world: World) -> None:
     world.simulator.behave({"kind": "expired_batch", "after_lines": 2})
-    assert finish(world, requests(5)) == "expired"
+    assert finish(world, requests(5)) == "completed"
+    assert sorted(world.check_promises(requests(5)).lanes) == ["direct"] * 3 + ["native"] * 2
+
+
+def test_what_its_provider_lets_expire_when_the_window_is_over_is_expired(world: World) -> None:
+    world.simulator.behave({"kind": "expired_batch", "after_lines": 2})
+    world.create(requests(5))
+    for state in ("PlanBatch", "SubmitShard"):
+        world.step(state, 1 if state == "SubmitShard" else None)
+    world.now = world.batch.expires_at
+    world.run()
+    assert world.batch.status is BatchStatus.EXPIRED
     results = world.check_promises(requests(5))
     assert len(results.output) == 2
     assert results.error_codes == ["batch_expired"] * 3
@@ -220,16 +236,18 @@ def test_a_batch_that_is_late_before_it_is_planned_expires(world: World) -> None
 
 
 def test_a_provider_out_of_reach_for_the_whole_window_ends_in_expiry(world: World) -> None:
-    world.simulator.behave({"kind": "status", "status": 503, "match": {"path": "/files"}})
+    first = next(iter(world.native.calls.values()))
+    world.simulator.behave({"kind": "status", "status": 503, "match": first})
     assert finish(world, requests(2)) == "expired"
     assert world.check_promises(requests(2)).error_codes == ["batch_expired"] * 2
     assert world.now <= world.batch.expires_at + GRACE
 
 
 def test_a_provider_out_of_reach_after_the_submission_ends_in_expiry(world: World) -> None:
-    world.simulator.behave({"kind": "drop", "match": {"path": "/batches/*"}})
+    drops = [{"kind": "drop", "match": match} for match in (world.native.poll, world.native.cancel)]
+    world.simulator.behave(*drops)
     assert finish(world, requests(2)) == "expired"
-    assert world.check_promises(requests(2)).error_codes == ["batch_expired"] * 2
+    assert world.check_promises(requests(2), lost=2).error_codes == ["batch_expired"] * 2
     assert world.now <= world.batch.expires_at + GRACE
 
 
@@ -239,7 +257,7 @@ def test_a_provider_out_of_reach_after_the_submission_ends_in_expiry(world: Worl
 def test_a_shard_whose_function_always_breaks_does_not_fail_its_siblings(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(OpenAIProvider, "limits", Limits(lines=2, bytes=10_000))
+    monkeypatch.setattr(world.native.format, "limits", Limits(lines=2, bytes=10_000))
     poll = world.machine.tasks["PollShard"]
 
     def broken(task: Json) -> Json:
@@ -249,7 +267,7 @@ def test_a_shard_whose_function_always_breaks_does_not_fail_its_siblings(
 
     world.machine.tasks = {**world.machine.tasks, "PollShard": broken}
     assert finish(world, requests(4)) == "completed"
-    results = world.check_promises(requests(4))
+    results = world.check_promises(requests(4), lost=2)
     assert [line["custom_id"] for line in results.output] == ["line-3", "line-4"]
     assert results.error_codes == ["internal_error"] * 2
     assert world.shards[0].ending is Ending.LOST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from nightmail.errors import StorageUnavailable
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
 from nightmail.steps import chunk_calls, chunk_runs, run_chunk
+from nightmail.work_keys import log_prefix, work_folder
 
 from local.simulator.client import SimulatorClient
 from tests.patience import wait_until
@@ -27,6 +29,13 @@ from tests.unit.machine import Json
 from tests.unit.memory import MemoryS3
 from tests.unit.samples import BATCH_ID
 from tests.unit.world import MODEL, World, requests
+
+LOG = log_prefix(work_folder(BATCH_ID, "chunk", 1, 0))
+
+
+def logs(world: World) -> list[str]:
+    """The objects that may be of the chunk's log."""
+    return [segment.key for segment in world.stores.objects.segments(LOG)]
 
 
 @pytest.fixture
@@ -77,30 +86,79 @@ def test_what_is_answered_is_saved_while_others_are_under_way(
         assert worker.result()["next"] == "done"
 
 
-def test_outcomes_that_a_dead_worker_wrote_are_found(simulator: SimulatorClient) -> None:
+def test_outcomes_that_a_dead_worker_wrote_are_found_and_booked(
+    simulator: SimulatorClient,
+) -> None:
     world = planned(simulator, requests(3))
-    row = to_row(Outcome(2, Kind.FAILED, error={"code": "c", "message": "m"}))
-    world.stores.objects.put(f"work/{BATCH_ID}/chunks/000001/run-orphan.jsonl", row)
+    answer = {"status_code": 200, "body": {"model": MODEL, "usage": {"prompt_tokens": 7}}}
+    outcomes = [
+        Outcome(2, Kind.FAILED, error={"code": "c", "message": "m"}),
+        Outcome(3, Kind.ANSWERED, answer, details={"provider": "dead", "cost": 0.25}),
+    ]
+    world.stores.objects.put(f"{LOG}orphan.jsonl", b"".join(map(to_row, outcomes)))
     run(world)
     chunk = the_chunk(world)
     assert (chunk.completed, chunk.failed) == (2, 1)
-    assert chat_calls(world) == 2
+    assert chat_calls(world) == 1
+    (orphan,) = [bill for bill in chunk.bills if bill.provider == "dead"]
+    assert (orphan.usage.input_tokens, orphan.cost.amount) == (7, Decimal("0.25"))
+    assert logs(world) == [segment.key for segment in chunk.log]
 
 
-def test_many_runs_become_one(
+def test_a_log_of_many_segments_is_joined_and_nothing_else_is_left(
     simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch, soon: None
 ) -> None:
-    monkeypatch.setattr(chunk_runs, "_MOST_RUNS", 3)
+    monkeypatch.setattr(chunk_runs, "_MOST_SEGMENTS", 4)
+    monkeypatch.setattr(chunk_runs, "_JOINED_AT_ONCE", 2)
     world = planned(simulator, requests(40), concurrency=2)
     run(world)
     chunk = the_chunk(world)
-    assert len(chunk.runs) <= 3
-    prefix = f"work/{BATCH_ID}/chunks/000001/run-"
-    assert [each.key for each in world.stores.objects.segments(prefix)] == sorted(
-        each.key for each in chunk.runs
-    )
+    assert len(chunk.log) <= 5
+    assert logs(world) == sorted(segment.key for segment in chunk.log)
     world.step("FinalizeBatch")
     assert len(world.check_promises(requests(40)).output) == 40
+
+
+def test_a_chunk_of_any_size_is_worked_off_in_slices(
+    simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_chunk, "_MOST_LINES", 4)
+    world = planned(simulator, requests(30), concurrency=3)
+    assert world.step("RunChunk", 1)["next"] == "done"
+    world.step("FinalizeBatch")
+    assert len(world.check_promises(requests(30)).output) == 30
+
+
+def test_lines_that_are_left_hold_no_other_back(
+    simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_chunk, "_MOST_LINES", 2)
+    simulator.behave(
+        {"kind": "status", "status": 503, "times": 1, "match": {**CALLS, "text": "Q1?"}}
+    )
+    world = planned(simulator, requests(9), concurrency=1, limits={"num_retries": 0})
+    assert world.step("RunChunk", 1) == {"v": 1, "next": "run", "wait_seconds": 5}
+    assert the_chunk(world).completed == 8
+    assert run(world) == ("done", 0)
+    assert the_chunk(world).completed == 9
+
+
+def test_sorting_stops_in_time_and_goes_on(
+    simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_runs, "RUN_BYTES", 2000)
+    world = planned(simulator, requests(20))
+    world.lines_a_run = 20
+    assert world.step("RunChunk", 1)["next"] == "more"
+    world.lines_a_run = 1
+    steps = 1
+    while world.step("RunChunk", 1)["next"] == "more":
+        steps += 1
+    assert steps >= len(the_chunk(world).runs) - 1 > 2
+    assert set(simulator.paid().values()) == {1}
+    world.lines_a_run = 0
+    world.step("FinalizeBatch")
+    assert len(world.check_promises(requests(20)).output) == 20
 
 
 def test_an_answer_that_is_big_is_saved_at_once(
@@ -124,7 +182,7 @@ def test_an_answer_that_is_big_is_saved_at_once(
 
 def test_a_chunk_that_somebody_works_on_is_left_to_him(simulator: SimulatorClient) -> None:
     world = planned(simulator, requests(3))
-    world.stores.parts.chunks.take_lease(BATCH_ID, 1, world.now, 30)
+    world.stores.parts.take_lease(BATCH_ID, "chunk", 1, world.now, 30)
     assert run(world) == ("run", 10)
     assert simulator.calls() == []
     world.now += 30
@@ -138,7 +196,7 @@ def test_a_worker_that_was_overtaken_stops_and_its_answers_are_kept(
     world = planned(simulator, requests(4))
     with running(world) as worker:
         wait_until(lambda: the_chunk(world).completed >= 3, 0.01)
-        world.stores.parts.chunks.release(the_chunk(world))
+        world.stores.parts.release(the_chunk(world))
         simulator.release()
         assert worker.result() == {"v": 1, "next": "run", "wait_seconds": 10}
     assert run(world) == ("done", 0)
@@ -248,13 +306,13 @@ class Unwell(MemoryS3):
     def __init__(self, *failing: int) -> None:
         super().__init__()
         self._failing = set(failing)
-        self._runs = 0
+        self._writes = 0
 
     def put_object(self, *, Key: str, **given: Any) -> None:  # noqa: N803 - boto3's name
         super().put_object(Key=Key, **given)
-        if "/run-" in Key:
-            self._runs += 1
-            if self._runs in self._failing:
+        if "/log-" in Key:
+            self._writes += 1
+            if self._writes in self._failing:
                 raise EndpointConnectionError(endpoint_url="s3")
 
 

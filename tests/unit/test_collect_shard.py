@@ -216,6 +216,7 @@ def test_what_we_cancelled_because_the_window_ended_is_expired() -> None:
     told = {"code": "batch_cancelled", "message": "Cancelled."}
     outcomes = [answered(1), Outcome(2, Kind.FAILED, error=told)]
     world = ended(Provider([*outcomes]), 2, ending=Ending.EXPIRED)
+    world.now = world.batch.expires_at
     world.run()
     assert world.results().error_codes == ["batch_expired"]
 

@@ -15,13 +15,14 @@ from functions.fail_batch.handler import handler
 from local.simulator.client import SimulatorClient
 from tests.unit.gateway import LambdaContext
 from tests.unit.machine import Json
+from tests.unit.native_lanes import NativeLane
 from tests.unit.samples import BATCH_ID, sample_batch
 from tests.unit.world import World, requests
 
 
 @pytest.fixture
-def world(simulator: SimulatorClient) -> World:
-    return World(simulator)
+def world(simulator: SimulatorClient, native: NativeLane) -> World:
+    return World(simulator, provider=native.provider)
 
 
 def fail(world: World) -> str:
@@ -63,11 +64,11 @@ def test_a_batch_under_way_is_cancelled_at_its_provider(world: World) -> None:
     world.simulator.until_settled()
     assert world.provider_batches()[0]["status"] == "cancelled"
     assert (world.shards[0].state, world.shards[0].ending) == (ShardState.STOPPED, Ending.LOST)
-    assert world.check_promises(requests(3)).error_codes == ["internal_error"] * 3
+    assert world.check_promises(requests(3), lost=2).error_codes == ["internal_error"] * 3
 
 
 def test_a_batch_whose_submission_was_unclear_is_found_and_cancelled(world: World) -> None:
-    lost = {"kind": "drop", "when": "after", "match": {"method": "POST", "path": "/batches"}}
+    lost = {"kind": "drop", "when": "after", "match": world.native.create}
     world.simulator.behave({"kind": "stuck_batch"}, lost)
     world.create(requests(3))
     world.step("PlanBatch")
@@ -93,7 +94,7 @@ def test_what_was_fetched_before_it_broke_is_delivered(world: World) -> None:
     world.lines_a_run = 2
     assert world.step("CollectShard", 1)["next"] == "more"
     assert fail(world) == "failed"
-    results = world.check_promises(requests(3))
+    results = world.check_promises(requests(3), lost=1)
     assert (len(results.output), results.error_codes) == (2, ["internal_error"])
 
 
@@ -101,7 +102,7 @@ def test_a_late_batch_is_told_that_it_expired(world: World) -> None:
     submitted(world)
     world.now = world.batch.expires_at
     fail(world)
-    assert world.check_promises(requests(3)).error_codes == ["batch_expired"] * 3
+    assert world.check_promises(requests(3), lost=2).error_codes == ["batch_expired"] * 3
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "expired", "cancelled"])

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.batch import BatchError, BatchStatus
-from nightmail.usage import Usage
 from nightmail.errors import LeaseLost, StorageUnavailable, WriteConflict
 from nightmail.file import Segment
+from nightmail.line_index import IndexRow, to_index_row
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
 from nightmail.shard import Shard, ShardState
 from nightmail.stores import multipart
+from nightmail.usage import Usage
 
 from local.simulator.client import SimulatorClient
 from tests.unit.memory import MemoryS3
-from tests.unit.samples import BATCH_ID, NOW, sample_batch, sample_shard
+from tests.unit.samples import BATCH_ID, NOW, sample_batch, sample_bill, sample_shard
 from tests.unit.world import World
 
 NOBODY = SimulatorClient("http://127.0.0.1:9")
@@ -41,7 +42,8 @@ def add_shard(
     world: World, number: int, lines: Sequence[int], runs: Sequence[Sequence[int]], **changes: Any
 ) -> Shard:
     """A shard with these line numbers whose runs have outcomes of these numbers."""
-    index = [b"%d %b\n" % (line, orjson.dumps(f"c-{line}")) for line in lines]
+    index = [to_index_row(IndexRow(line, 0, 0, orjson.dumps(f"c-{line}"))) for line in lines]
+    completed = sum(outcome(line).kind is Kind.ANSWERED for run in runs for line in {*run})
     fields = {
         "number": number,
         "deployment": world.deployments_of("gpt-5-mini")[0],
@@ -53,10 +55,12 @@ def add_shard(
         ],
         "state": ShardState.COLLECTED,
         "ending": Ending.COMPLETED,
-        "usage": Usage(input_tokens=len(lines)),
+        "completed": completed,
+        "failed": len(lines) - completed,
+        "bills": [sample_bill(usage=Usage(input_tokens=len(lines)))],
     }
     shard = sample_shard(**{**fields, **changes})
-    world.stores.parts.shards.plan(shard)
+    world.stores.parts.plan(shard)
     return shard
 
 
@@ -287,18 +291,19 @@ def test_a_shard_that_was_left_is_stopped_and_its_lines_are_told(state: str) -> 
 
 def test_a_shard_that_somebody_goes_on_with_is_not_stopped() -> None:
     world = running()
-    add_shard(world, 1, [1], [], state=ShardState.PLANNED)
+    planned = add_shard(world, 1, [1], [], state=ShardState.PLANNED)
     query = world.dynamo.query
 
     def meanwhile(**given: Any) -> Any:
         found = query(**given)
-        world.stores.parts.shards.take_lease(BATCH_ID, 1, world.now, 600)
+        world.stores.parts.hold(planned, world.now, 600)
         return found
 
     world.dynamo.query = meanwhile
     with pytest.raises(LeaseLost):
         finalize(world)
-    assert world.stores.parts.shards.get(BATCH_ID, 1).state is ShardState.PLANNED
+    world.dynamo.query = query
+    assert world.shard.state is ShardState.PLANNED
 
 
 def test_what_was_planned_of_a_batch_that_never_started_is_left_out() -> None:

@@ -9,7 +9,6 @@ import pytest
 from nightmail.batch import BatchStatus
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.provider import OpenAIProvider
 from nightmail.steps import chunk_runs, collect_shard, collection, run_chunk
 from nightmail.stores import multipart
 from nightmail.work_keys import answered_key
@@ -17,8 +16,9 @@ from nightmail.work_keys import answered_key
 from local.simulator.client import SimulatorClient
 from tests.unit.fate import Fate
 from tests.unit.machine import Json
-from tests.unit.samples import BATCH_ID
-from tests.unit.world import World, request, requests
+from tests.unit.native_lanes import NATIVE_LANES, NativeLane
+from tests.unit.samples import BATCH_ID, NOW
+from tests.unit.world import MODEL, World, request, requests
 
 LINES = 4
 _MOST_CALLS = 1000
@@ -30,7 +30,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that a file of 16 MB or 50,000 lines meets, a file of a few lines meets as well."""
     monkeypatch.setattr(multipart, "PART_BYTES", 300)
     monkeypatch.setattr(collection, "RUN_BYTES", 1000)
-    monkeypatch.setattr(OpenAIProvider, "limits", Limits(lines=3, bytes=1000))
+    for lane in NATIVE_LANES.values():
+        monkeypatch.setattr(lane.format, "limits", Limits(lines=3, bytes=1000))
 
 
 def worlds(simulator: SimulatorClient, after: bool, *faults: Json, **more: Any) -> Iterator[World]:
@@ -46,8 +47,8 @@ def worlds(simulator: SimulatorClient, after: bool, *faults: Json, **more: Any) 
 
 
 @AFTER
-def test_a_batch_completes(simulator: SimulatorClient, after: bool) -> None:
-    for world in worlds(simulator, after):
+def test_a_batch_completes(simulator: SimulatorClient, native: NativeLane, after: bool) -> None:
+    for world in worlds(simulator, after, provider=native.provider):
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
@@ -57,16 +58,15 @@ def test_a_batch_completes(simulator: SimulatorClient, after: bool) -> None:
 
 @AFTER
 def test_a_batch_of_many_shards_and_suspended_steps_completes(
-    simulator: SimulatorClient, after: bool, small_pieces: None
+    simulator: SimulatorClient, native: NativeLane, after: bool, small_pieces: None
 ) -> None:
-    for world in worlds(simulator, after):
+    for world in worlds(simulator, after, provider=native.provider):
         world.lines_a_run = 2
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
         assert len(world.check_promises(requests(LINES)).output) == LINES
-        for shard in world.shards:
-            assert len(world.provider_batches(shard.number)) == 1
+        assert len(world.provider_batches()) == len(world.shards) == 2
 
 
 @AFTER
@@ -96,33 +96,47 @@ def test_the_small_pieces_do_make_steps_stop_and_go_on(
 
 
 @AFTER
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "missing"},
-        {"kind": "drop", "when": "after", "match": {"method": "POST", "path": "/batches"}},
-        {"kind": "drop", "when": "after", "match": {"path": "/files/*/content"}},
-        {"kind": "failed_batch", "errors": [{"code": "token_limit_exceeded", "message": "Full."}]},
-        {"kind": "late_output", "polls": 2},
-    ],
-    ids=["missing", "drop_create", "drop_content", "queue_full", "late_output"],
-)
+@pytest.mark.parametrize("fault", ["missing", "lost_create", "lost_results", "late_output"])
 def test_a_batch_with_a_misbehaving_provider_completes(
-    simulator: SimulatorClient, after: bool, fault: Json, monkeypatch: pytest.MonkeyPatch
+    simulator: SimulatorClient,
+    native: NativeLane,
+    after: bool,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    faults: dict[str, Json] = {
+        "missing": {"kind": "missing"},
+        "lost_create": {"kind": "drop", "when": "after", "match": native.create},
+        "lost_results": {"kind": "drop", "when": "after", "match": native.content},
+        "late_output": {"kind": "late_output", "polls": 2},
+    }
     monkeypatch.setattr(collect_shard, "PATIENCE", 1)
-    for world in worlds(simulator, after, {**fault, "times": 1}):
+    once = {**faults[fault], "times": 1}
+    for world in worlds(simulator, after, once, provider=native.provider):
         world.create(requests(2))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
-        world.check_promises(requests(2))
+        world.check_promises(requests(2), lost=int(fault == "missing"))
+        assert len(world.provider_batches()) == 1
+
+
+@AFTER
+def test_a_batch_that_is_given_back_completes(simulator: SimulatorClient, after: bool) -> None:
+    errors = [{"code": "token_limit_exceeded", "message": "Full."}]
+    given_back = {"kind": "failed_batch", "errors": errors, "times": 1}
+    for world in worlds(simulator, after, given_back):
+        world.create(requests(2))
+        assert world.run().state == "BatchEnded"
+        assert len(world.check_promises(requests(2)).output) == 2
 
 
 @AFTER
 def test_a_cancelled_batch_delivers_what_was_answered(
-    simulator: SimulatorClient, after: bool
+    simulator: SimulatorClient, native: NativeLane, after: bool
 ) -> None:
-    for world in worlds(simulator, after, {"kind": "stuck_batch", "after_lines": 2}):
+    for world in worlds(
+        simulator, after, {"kind": "stuck_batch", "after_lines": 2}, provider=native.provider
+    ):
         world.cancel_at = "WaitToPoll"
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
@@ -142,6 +156,55 @@ def test_a_batch_that_its_provider_fails_ends_with_every_line_told(
         assert world.batch.status is BatchStatus.FAILED
         assert [error.line for error in world.batch.errors] == [2]
         assert len(world.check_promises(requests(2)).errors) == 2
+
+
+# ---- Lines that pass on
+
+
+@AFTER
+@pytest.mark.parametrize("hours", [24, 60])
+def test_a_batch_whose_lines_are_tried_again_completes(
+    simulator: SimulatorClient, native: NativeLane, after: bool, hours: int
+) -> None:
+    """Within a window that is longer than the provider's they go natively, else directly."""
+    lines = [request(1), request(2, "[[fail:500:1]] Q2"), request(3, "[[fail:400]]")]
+    for world in worlds(simulator, after, provider=native.provider):
+        world.create(lines, expires_at=NOW + hours * 3600)
+        assert world.run().state == "BatchEnded"
+        is_native = hours > 24
+        results = world.check_promises(lines, paid_once=is_native)
+        assert results.lanes == ["native", "native" if is_native else "direct"]
+        assert len(world.provider_batches()) == 1 + is_native
+
+
+@AFTER
+def test_a_batch_that_a_fallback_takes_over_completes(
+    simulator: SimulatorClient, native: NativeLane, after: bool
+) -> None:
+    (other,) = [each for each in NATIVE_LANES if each != native.provider]
+    match = {"provider": native.provider, "method": "POST"}
+    refusal = {"kind": "refused_key", "match": match}
+    for world in worlds(simulator, after, refusal, provider=native.provider):
+        world.fallbacks = {MODEL: ["other"]}
+        world.groups = {"other": [world.deployment("other", provider=other)]}
+        world.create(requests(3), expires_at=NOW + 60 * 3600)
+        assert world.run().state == "BatchEnded"
+        results = world.check_promises(requests(3))
+        assert {line["nightmail"]["provider"] for line in results.output} == {other}
+        assert len(world.provider_batches()) == 1
+
+
+@AFTER
+def test_lines_that_are_finished_directly_before_the_deadline_are_paid_on_one_lane(
+    simulator: SimulatorClient, native: NativeLane, after: bool
+) -> None:
+    stuck = {"kind": "stuck_batch", "after_lines": 2}
+    for world in worlds(simulator, after, stuck, provider=native.provider, concurrency=1):
+        world.create(requests(3), on_deadline="finish_direct")
+        assert world.run().state == "BatchEnded"
+        results = world.check_promises(requests(3), paid_once=False)
+        assert sorted(results.lanes) == ["direct", "native", "native"]
+        assert repeats(simulator) <= 1
 
 
 # ---- The direct lane

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,18 @@ from nightmail import (
     retrieve_batch,
 )
 from nightmail.library.anthropic_ids import carried_in, carrying
+from nightmail.library.anthropic_requests import converted
 from nightmail.library.exceptions import BadRequestError
+from nightmail.library.sources import written
+from nightmail.providers.anthropic.batch_format import AnthropicFormat
+from nightmail.providers.base import Limits
 
 from local.simulator.client import SimulatorClient
 from tests.simulated import KEY
 from tests.simulated_providers import anthropic_client, message
 
 MODEL = "claude-haiku-4-5"
-ANTHROPIC = {"custom_llm_provider": "anthropic"}
+ANTHROPIC: dict[str, Any] = {"custom_llm_provider": "anthropic"}
 
 
 def request(text: str, **more: Any) -> dict[str, Any]:
@@ -86,7 +91,7 @@ def test_a_batch_is_made_of_requests_and_its_results_are_in_their_order(
 def test_a_file_of_openais_form_is_sent_as_the_direct_calls_are(
     provider_keys: SimulatorClient, tmp_path: Path
 ) -> None:
-    body = {
+    body: dict[str, Any] = {
         "model": f"anthropic/{MODEL}",
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -293,6 +298,8 @@ def test_a_batch_costs_half_of_what_its_requests_would_have(provider_keys: Simul
     assert batch.nightmail
     assert batch.nightmail.usage
     assert [(bill.lines, bill.cached_tokens) for bill in batch.nightmail.usage] == [(2, 1000)]
+    assert batch.usage
+    assert (batch.usage.input_tokens, batch.usage.output_tokens) == (fresh + 1400, output)
 
 
 def test_models_of_one_batch_are_billed_apart(
@@ -306,10 +313,45 @@ def test_models_of_one_batch_are_billed_apart(
     assert batch.nightmail
     assert batch.nightmail.usage
     known, unknown = batch.nightmail.usage
-    assert known.cost > 0
+    assert known.cost
     assert unknown.cost is None
     assert batch.cost is None
     assert batch.nightmail.unpriced_models == [unknown.model]
+
+
+# ---- size
+
+
+def test_a_body_is_never_in_memory_as_a_whole() -> None:
+    """What the process holds is a line or two."""
+    text, count = "x" * 20_000, 1000
+
+    def one_by_one() -> Iterator[dict[str, Any]]:
+        for _ in range(count):
+            yield request(text)
+
+    with written(one_by_one(), "/v1/chat/completions") as source:
+        tracemalloc.start()
+        try:
+            with converted(source, drop_params=False) as body:
+                _, peak = tracemalloc.get_traced_memory()
+                size = body.size
+        finally:
+            tracemalloc.stop()
+
+    assert size > count * len(text)
+    assert peak < 2_000_000
+
+
+def test_what_is_too_big_for_one_batch_is_refused(
+    provider_keys: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limits in (Limits(lines=2, bytes=10_000), Limits(lines=10, bytes=300)):
+        monkeypatch.setattr(AnthropicFormat, "limits", limits)
+        with pytest.raises(nightmail.BadRequestError, match=r"up to .*gateway"):
+            batch_completion_create(requests=requests(3))
+
+    assert provider_keys.calls() == []
 
 
 # ---- what is refused, before anything is sent

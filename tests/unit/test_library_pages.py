@@ -18,7 +18,9 @@ from nightmail import (
     batch_completion_list,
     batch_completion_models,
     batch_completion_models_all_responses,
+    batch_completion_results,
     batch_completion_retrieve,
+    batch_completion_wait,
     completion,
 )
 
@@ -47,6 +49,13 @@ def chat_lines(count: int) -> list[dict[str, Any]]:
         }
         for number in range(count)
     ]
+
+
+def lines_for(model: str, count: int) -> list[dict[str, Any]]:
+    lines = chat_lines(count)
+    for line in lines:
+        line["body"]["model"] = model
+    return lines
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> Path:
@@ -102,6 +111,25 @@ def test_a_batch_of_a_file_is_created(provider_keys: SimulatorClient, tmp_path: 
     assert provider_keys.until_final(batch.id)["status"] == "completed"
 
 
+def test_a_batch_of_anthropics_is_created(provider_keys: SimulatorClient) -> None:
+    texts = ["Analyze this text...", "Summarize this...", "Translate this..."]
+    prompts = [[{"role": "user", "content": text}] for text in texts]
+    model = "anthropic/claude-3.5-sonnet"
+
+    batch = batch_completion_create(
+        requests=[{"body": {"model": model, "messages": prompt}} for prompt in prompts]
+    )
+
+    assert batch.id.startswith("msgbatch_")
+    assert batch.status == "in_progress"
+    assert batch_completion_wait(batch.id).status == "completed"
+    for text, outcome in zip(texts, batch_completion_results(batch.id), strict=True):
+        assert outcome.response
+        assert text in outcome.response.body.choices[0].message.content
+    answers = batch_completion(model=model, messages=prompts)  # as the page has it: at once
+    assert [isinstance(answer, ModelResponse) for answer in answers] == [True] * 3
+
+
 def test_the_complete_workflow(
     provider_keys: SimulatorClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +154,23 @@ def test_the_complete_workflow(
         answer = result["response"]["body"]["choices"][0]["message"]["content"]
         assert f"Task {number}" in answer
     assert {path.name for path in tmp_path.iterdir()} == {"requests.jsonl", "results.jsonl"}
+
+
+def test_a_mix_of_request_types_is_for_a_gateway(
+    provider_keys: SimulatorClient, tmp_path: Path
+) -> None:
+    embedding = {
+        "custom_id": "embed-1",
+        "method": "POST",
+        "url": "/v1/embeddings",
+        "body": {"model": "text-embedding-3-small", "input": "Text to embed"},
+    }
+    path = write_lines(tmp_path / "mixed_batch.jsonl", [*chat_lines(1), embedding])
+
+    with pytest.raises(nightmail.BadRequestError, match=r"Line 2 .*NIGHTMAIL_BASE_URL"):
+        batch_completion_create(input_file_path=path)
+
+    assert provider_keys.calls() == []
 
 
 def test_batches_are_listed(provider_keys: SimulatorClient) -> None:
@@ -159,26 +204,63 @@ def test_errors_are_told_from_answers_by_the_key(
     assert told == [("task-0", False), ("task-1", True), ("task-2", False)]
 
 
-def test_progress_is_monitored(provider_keys: SimulatorClient) -> None:
-    batch = batch_completion_create(requests=chat_lines(4))
-    provider_keys.until_final(batch.id)
+def test_the_errors_of_a_batch_that_failed_are_told(
+    provider_keys: SimulatorClient, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "batch.jsonl", chat_lines(2))
+    path.write_text(path.read_text() + "{this is no request\n")
+    made = batch_completion_create(input_file_path=path)
+    provider_keys.until_final(made.id)
 
-    counts = batch_completion_retrieve(batch_id=batch.id).request_counts
-    total, completed, failed = (counts.get(name, 0) for name in ("total", "completed", "failed"))
+    batch = batch_completion_retrieve(batch_id=made.id)
 
-    assert (completed + failed) / total * 100 == 100
+    assert batch.status == "failed"
+    assert batch.errors
+    assert [error.line for error in batch.errors.data] == [3]
 
 
-def test_costs_are_reckoned(provider_keys: SimulatorClient) -> None:
-    made = batch_completion_create(requests=chat_lines(4))
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "anthropic/claude-3.5-sonnet"])
+def test_progress_is_monitored(provider_keys: SimulatorClient, model: str) -> None:
+    provider_keys.behave({"kind": "stuck_batch", "after_lines": 1})
+    seen: list[tuple[int, str]] = []
+
+    def monitor_batch(batch_id: str) -> None:
+        while True:
+            batch = batch_completion_retrieve(batch_id=batch_id)
+            counts = batch.request_counts
+            total, completed, failed = (
+                counts.get(name, 0) for name in ("total", "completed", "failed")
+            )
+            seen.append(((completed + failed) * 100 // max(total, 1), batch.status))
+            if batch.status in ["completed", "failed", "expired", "cancelled"]:
+                return
+            provider_keys.until_waiting()
+            provider_keys.release()
+            provider_keys.until_final(batch_id)
+
+    monitor_batch(batch_completion_create(requests=lines_for(model, 4)).id)
+
+    assert seen[0][1] in {"validating", "in_progress"}
+    assert seen[-1] == (100, "completed")
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "anthropic/claude-3.5-sonnet"])
+def test_costs_are_told(provider_keys: SimulatorClient, model: str) -> None:
+    """Where the page reckons with prices of its own making, the batch has the true ones."""
+    made = batch_completion_create(requests=lines_for(model, 4))
     provider_keys.until_final(made.id)
 
     batch = batch_completion_retrieve(batch_id=made.id)
 
     assert batch.status == "completed"
     assert batch.request_counts["completed"] * 0.5 == 2
-    assert batch.request_counts["total"] * 1.0 == 4
-    assert completion(model="gpt-4o", messages=GREETING).usage.completion_tokens > 0
+    assert batch.cost
+    assert batch.synchronous_cost
+    assert batch.saved
+    told = f"{batch.saved / batch.synchronous_cost * 100:.0f}%"
+    assert told == "50%"
+    assert batch.cost + batch.saved == pytest.approx(batch.synchronous_cost)
+    assert completion(model=model, messages=GREETING).usage.completion_tokens > 0
 
 
 def test_files_and_batches_by_their_awaited_functions(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightmail.batch import BatchError
+from nightmail.endpoints import ENDPOINTS
 from nightmail.lines import MAX_LINE_BYTES, Line, cut_lines, read_line
 from nightmail.parameters import DESTINATIONS
 
@@ -22,7 +23,7 @@ JSON = st.recursive(
 )
 
 
-def read(line: Json | bytes, endpoint: str = CHAT) -> Line | BatchError | None:
+def read(line: Json | bytes, endpoint: str | None = None) -> Line | BatchError | None:
     content = line if isinstance(line, bytes) else as_jsonl([line]).rstrip(b"\n")
     return read_line(content, 7, endpoint)
 
@@ -180,7 +181,7 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
     ("line", "expected"),
     [
         ({**request(1), "method": "GET"}, ("invalid_method", "method")),
-        ({**request(1), "url": "/v1/embeddings"}, ("invalid_url", "url")),
+        ({**request(1), "url": "/v1/files"}, ("invalid_url", "url")),
         (body(model=None), ("invalid_request", "body.model")),
         (body(model=""), ("invalid_request", "body.model")),
         (body(model=5), ("invalid_type", "body.model")),
@@ -217,7 +218,23 @@ def test_drop_params_is_a_boolean(drops: object, is_kept: bool) -> None:
 
 def test_messages_are_asked_of_chats_only() -> None:
     line = {**request(1), "url": "/v1/embeddings", "body": {"model": "m", "input": "text"}}
-    assert isinstance(read(line, "/v1/embeddings"), Line)
+    assert isinstance(read(line), Line)
+
+
+@pytest.mark.parametrize("url", ENDPOINTS)
+def test_a_line_may_be_for_any_endpoint_of_a_batch_or_for_one_alone(url: str) -> None:
+    line = {**request(1), "url": url}
+    assert isinstance(read(line), Line)
+    assert isinstance(read(line, url), Line)
+    other = read(line, "/v1/other")
+    assert isinstance(other, BatchError)
+    assert (other.code, other.param) == ("invalid_url", "url")
+
+
+def test_what_is_no_endpoint_of_a_batch_is_told_those_that_are() -> None:
+    found = read({**request(1), "url": "/v1/files"})
+    assert isinstance(found, BatchError)
+    assert all(url in found.message for url in ENDPOINTS)
 
 
 def test_a_stream_that_is_not_wanted_is_fine() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -13,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightmail.errors import NotFound, StorageUnavailable, WriteConflict
 from nightmail.file import Segment
+from nightmail.stores import multipart
 from nightmail.stores.multipart import PART_BYTES, tails_prefix
 from nightmail.stores.objects import CHUNK_BYTES, ObjectStore
 
 from tests.unit.conftest import ENVIRONMENT
+from tests.unit.memory import MemoryS3
 
 BUCKET = ENVIRONMENT["BUCKET_NAME"]
 
@@ -299,3 +302,16 @@ def test_a_url_for_writing_binds_its_user_to_no_header(objects: ObjectStore) -> 
 
     assert query["X-Amz-SignedHeaders"] == ["host"]
     assert not [name for name in query if "checksum" in name.lower()]
+
+
+def test_parts_grow_so_that_an_object_of_any_size_has_few_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(multipart, "PART_BYTES", 1)
+    objects = ObjectStore(cast("Any", MemoryS3()), "bucket")
+    writer = objects.writer("a")
+    content = bytes(range(250)) * 40
+    writer.write(content)
+    assert len(writer.suspend().etags) == 4000
+    writer.complete()
+    assert objects.get("a") == content

@@ -90,6 +90,13 @@ def test_a_batch_is_found_by_its_tag_among_many(
     assert provider.find(intent(prepared, since=0, tag=Tag("batch_third", 2, 1))) == []
 
 
+def test_the_next_page_begins_behind_the_last_batch() -> None:
+    first = OPENAI.page(Told(identity="first", tag=Tag("batch_other", 1)), has_more=True)
+    provider, script = OPENAI.scripted(first, OPENAI.page())
+    provider.find(intent())
+    assert dict(script.requests[1].url.params) == {"limit": "100", "after": "first"}
+
+
 @pytest.mark.parametrize("metadata", [None, {}])
 def test_a_provider_without_metadata_finds_a_batch_by_its_file(
     metadata: dict[str, str] | None,
@@ -132,6 +139,14 @@ def test_success_is_told_by_the_line_whichever_file_it_lies_in() -> None:
     provider, _ = OPENAI.scripted(httpx.Response(200, content=as_jsonl([answered, refused])))
     found = list(provider.results(["file-errors"], "m", Cursor(), number_of))
     assert [one.outcome.kind.name for one in found if one.outcome] == ["ANSWERED", "REFUSED"]
+
+
+def test_a_file_may_lie_elsewhere_and_the_key_stays_here() -> None:
+    content = as_jsonl([OPENAI.answered(a_line_id(1), OPENAI.direct.plain)])
+    away = httpx.Response(302, headers={"location": "https://elsewhere.example/file"})
+    provider, script = OPENAI.scripted(away, httpx.Response(200, content=content))
+    assert numbers_of(provider.results(["file-1"], "m", Cursor(), number_of)) == [1]
+    assert ["authorization" in request.headers for request in script.requests] == [True, False]
 
 
 # ---- The client

@@ -23,7 +23,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-READING = Reading("openai", "the key", "m", lambda text: number_in(text, "b"))
+READING = Reading("openai", "the whole key", "m", lambda text: number_in(text, "b"))
 FIELDS = ("status", "errors", "request_counts", "output_file_id", "error_file_id")
 
 
@@ -97,6 +97,12 @@ def test_another_status_is_a_refusal_whose_body_is_kept(status: Any) -> None:
 def test_an_error_beside_an_answer_is_a_failure_that_keeps_both(response: Json | None) -> None:
     outcome = read(result(1, response=response, error={"code": "c", "message": "m"}))
     assert outcome == Outcome(1, Kind.FAILED, response, {"code": "c", "message": "m"})
+
+
+def test_a_failure_tells_no_secret() -> None:
+    outcome = read(result(1, response=None, error={"code": "c", "message": "Bad: the whole key"}))
+    assert outcome
+    assert outcome.error == {"code": "c", "message": "Bad: ***"}
 
 
 @pytest.mark.parametrize("body", [[], "text", 5])

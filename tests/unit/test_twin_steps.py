@@ -11,11 +11,11 @@ import pytest
 from nightmail.batch import BatchStatus
 from nightmail.errors import GatewayError
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.provider import OpenAIProvider
 from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
 from tests.unit.fate import Fate
+from tests.unit.native_lanes import NativeLane
 from tests.unit.world import World, requests
 
 LINES = 4
@@ -51,21 +51,24 @@ def twin_of(world: World, **more: Any) -> Callable[[], None]:
 
 @pytest.mark.parametrize("lines_a_run", [0, 2], ids=["whole", "suspended"])
 def test_a_twin_at_any_call_changes_nothing(
-    simulator: SimulatorClient, lines_a_run: int, monkeypatch: pytest.MonkeyPatch
+    simulator: SimulatorClient,
+    native: NativeLane,
+    lines_a_run: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(multipart, "PART_BYTES", 300)
-    monkeypatch.setattr(OpenAIProvider, "limits", Limits(lines=3, bytes=10_000))
+    monkeypatch.setattr(native.format, "limits", Limits(lines=3, bytes=10_000))
     for number in range(1, _MOST_CALLS):
         simulator.reset()
         simulator.set(batch_seconds=0)
         meeting = Meeting(kill_at=number)
-        world = World(simulator, fate=meeting, lines_a_run=lines_a_run)
-        meeting.meanwhile = twin_of(world)
+        world = World(simulator, fate=meeting, lines_a_run=lines_a_run, provider=native.provider)
+        meeting.meanwhile = twin_of(world, provider=native.provider)
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
         assert len(world.check_promises(requests(LINES)).output) == LINES
-        assert [len(world.provider_batches(shard)) for shard in (1, 2)] == [1, 1]
+        assert len(world.provider_batches()) == 2
         if meeting.calls < number:
             return
 

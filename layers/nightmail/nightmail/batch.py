@@ -25,6 +25,7 @@ from nightmail.deployment import Lane
 from nightmail.errors import StatusConflict
 from nightmail.estimate import Estimate
 from nightmail.file import ExpiresAfter, Segment
+from nightmail.usage import Usage
 
 
 class BatchStatus(StrEnum):

@@ -8,7 +8,7 @@ from typing import Any
 from nightmail.batch import Batch, RequestCounts
 from nightmail.bill import Bill, summed, total_cost, total_usage
 from nightmail.chunk import Chunk
-from nightmail.cost_object import bills_object, cost_object, estimate_object
+from nightmail.cost_object import bills_object, cost_object, estimate_object, usage_object
 from nightmail.part import Part
 from nightmail.shard import Shard, ShardState
 from nightmail.usage import Usage
@@ -70,7 +70,7 @@ def _openai_object(batch: Batch, parts: Sequence[Part], usage: Usage) -> dict[st
         **batch.model_dump(mode="json", include=set(_PLAIN_FIELDS)),
         "errors": _errors_object(batch),
         "request_counts": _counts(batch, parts).model_dump(),
-        "usage": _usage_object(usage),
+        "usage": usage_object(usage),
     }
 
 
@@ -107,16 +107,6 @@ def _bills(batch: Batch, parts: Sequence[Part]) -> list[Bill]:
     if batch.status.is_final:
         return batch.bills
     return summed(bill for part in parts for bill in part.bills)
-
-
-def _usage_object(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-    }
 
 
 def _progress(batch: Batch, parts: Sequence[Part]) -> dict[str, int]:

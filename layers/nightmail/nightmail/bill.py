@@ -31,11 +31,15 @@ class Bill(BaseModel):
         return self.model, self.provider, self.lane
 
     def __add__(self, other: Bill) -> Bill:
+        return self.plus(other.lines, other.usage, other.cost)
+
+    def plus(self, lines: int, usage: Usage, cost: Cost) -> Bill:
+        """The bill with so many lines more, and what they used and cost."""
         return self.model_copy(
             update={
-                "lines": self.lines + other.lines,
-                "usage": self.usage + other.usage,
-                "cost": self.cost + other.cost,
+                "lines": self.lines + lines,
+                "usage": self.usage + usage,
+                "cost": self.cost + cost,
             }
         )
 

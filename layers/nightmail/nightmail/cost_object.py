@@ -9,6 +9,7 @@ from typing import Any
 from nightmail.bill import Bill, TakenLane, total_cost
 from nightmail.cost import Cost
 from nightmail.estimate import Estimate, EstimatedWay
+from nightmail.usage import Usage
 
 _LANES: tuple[TakenLane, ...] = ("native", "direct")
 
@@ -21,6 +22,17 @@ def bills_object(bills: Sequence[Bill]) -> dict[str, Any]:
     unpriced = [bill.model for bill in bills if _saved(bill.cost) is None]
     named = {"unpriced_models": list(dict.fromkeys(unpriced))} if unpriced else {}
     return {"usage": [_bill_object(bill) for bill in bills], **_in_all(total_cost(bills)), **named}
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Tokens as OpenAI's Batch object has them."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
 
 
 def estimate_object(estimate: Estimate) -> dict[str, Any]:

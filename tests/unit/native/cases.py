@@ -117,7 +117,9 @@ class NativeSamples:
     def scripted(self, *answers: Answer) -> tuple[BatchProvider, Script]:
         """The adapter of a provider that answers so, one call after the other."""
         script = Script(answers)
-        http = httpx.Client(base_url=BASE, transport=httpx.MockTransport(script))
+        headers = {"authorization": f"Bearer {KEY}"}
+        transport = httpx.MockTransport(script)
+        http = httpx.Client(base_url=BASE, headers=headers, transport=transport)
         return self.open(self.deployment(), http, KEY), script
 
     def page(self, *batches: Told, has_more: bool = False) -> httpx.Response:

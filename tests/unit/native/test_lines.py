@@ -95,7 +95,7 @@ def test_a_line_is_one_line_and_known_by_its_id(samples: NativeSamples) -> None:
         written = samples.format().to_line(line, a_line_id(12))
         assert written.endswith(b"}\n")
         assert written.count(b"\n") == 1
-        assert a_line_id(12).encode() in written
+        assert f'"{a_line_id(12)}"'.encode() in written
         assert line.custom_id.encode() not in written
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightmail.errors import (
+    ProviderError,
     ProviderGarbled,
     ProviderNotFound,
     ProviderRejected,
@@ -19,7 +20,7 @@ from nightmail.part import Ending
 from nightmail.providers.base import Phase, Progress
 
 from tests.unit.adapters.cases import KEY
-from tests.unit.native.cases import Json, NativeSamples, Told
+from tests.unit.native.cases import Json, NativeSamples, Told, intent
 from tests.unit.native.script import Answer
 from tests.unit.spoiled_json import JSON
 
@@ -91,8 +92,22 @@ def test_counts_that_lag_are_no_counts(samples: NativeSamples) -> None:
 def test_a_look_that_fails_is_a_leaf_of_the_tree(
     samples: NativeSamples, answer: Answer, leaf: type[Exception]
 ) -> None:
-    with pytest.raises(leaf):
+    with pytest.raises(ProviderError) as caught:
         polled(samples, answer)
+    assert type(caught.value) is leaf
+    assert caught.value.provider == samples.direct.provider
+    assert caught.value.message.startswith(f"{samples.direct.provider} ")
+
+
+def test_a_look_takes_no_longer_than_a_function_can_wait(samples: NativeSamples) -> None:
+    batch = httpx.Response(200, json=samples.batch(Told(left=3)))
+    provider, script = samples.scripted(batch, batch, samples.page())
+    provider.poll("batch-1")
+    provider.cancel("batch-1")
+    provider.find(intent())
+    for request, method in zip(script.requests, ("GET", "POST", "GET"), strict=True):
+        assert request.method == method
+        assert request.extensions["timeout"]["read"] == 20
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500])

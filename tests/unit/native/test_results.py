@@ -64,6 +64,7 @@ def test_a_good_answer_is_the_direct_lanes(samples: NativeSamples) -> None:
         assert (found.number, found.kind, found.error) == (7, Kind.ANSWERED, None)
         assert found.response["status_code"] == 200
         assert _timeless(found.response["body"]) == _timeless(expected)
+        assert isinstance(found.response["body"]["created"], int)
         assert found.details == details
         assert result.usage == usage_of(expected) != Usage()
 
@@ -175,6 +176,34 @@ def test_several_outputs_are_read_one_after_the_other(samples: NativeSamples) ->
         assert f"output-{place}" in request.url.path
 
 
+def test_the_place_in_one_output_is_none_in_the_next(samples: NativeSamples) -> None:
+    contents = [
+        as_jsonl([good(samples, 2 * place + 1), good(samples, 2 * place + 2)])
+        for place in range(samples.outputs)
+    ]
+    half = len(contents[0]) // 2
+    ranged = [contents[0][half:], *contents[1:]]
+    provider, script = samples.scripted(*(httpx.Response(206, content=each) for each in ranged))
+    found = read(provider, Cursor(0, half), outputs=samples.outputs)
+    assert numbers_of(found) == list(range(2, 2 * samples.outputs + 1))
+    assert ["range" in request.headers for request in script.requests] == [
+        place == 0 for place in range(samples.outputs)
+    ]
+    provider, script = samples.scripted(httpx.Response(206, content=contents[-1][half:]))
+    last = samples.outputs - 1
+    assert len(read(provider, Cursor(last, half), outputs=samples.outputs)) == 1
+    assert f"output-{last}" in script.requests[0].url.path
+
+
+def test_what_was_read_is_skipped_however_it_is_cut(samples: NativeSamples) -> None:
+    content = as_jsonl([good(samples, number) for number in (1, 2, 3)])
+    start = len(content) // 3
+    for size in (1, 7, start - 1, start, start + 1):
+        pieces = [content[place : place + size] for place in range(0, len(content), size)]
+        provider, _ = samples.scripted(httpx.Response(200, content=iter(pieces)))
+        assert numbers_of(read(provider, Cursor(0, start))) == [2, 3]
+
+
 def test_an_answer_that_is_nested_too_deeply_is_a_failure(samples: NativeSamples) -> None:
     deep = b"[" * 300 + b"]" * 300
     entry = {**good(samples, 7), "deep": "DEEP"}
@@ -207,8 +236,17 @@ def test_results_that_cannot_be_read_are_a_leaf_of_the_tree(
     samples: NativeSamples, answer: Answer, leaf: type[ProviderError]
 ) -> None:
     provider, _ = samples.scripted(answer)
-    with pytest.raises(leaf):
+    with pytest.raises(leaf) as caught:
         read(provider)
+    assert caught.value.provider == samples.direct.provider
+
+
+def test_a_refusal_of_results_tells_no_secret(samples: NativeSamples) -> None:
+    said = samples.direct.error(401, f"Bad key {KEY}.")
+    provider, _ = samples.scripted(httpx.Response(401, content=said))
+    with pytest.raises(ProviderError) as caught:
+        read(provider)
+    assert "Bad key ***." in caught.value.message
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)

@@ -75,7 +75,8 @@ def batch_completion_results(
 
     To be read by `for` or by `async for`. `error` is in one only where something went wrong. Through a
     gateway, with `as_completed` they come while the batch runs, until it has ended, in the order in which
-    they are there; with `merged` those of its retries stand in the place of what they have mended.
+    they are there; with `merged` those of its retries stand in the place of what they have mended, and one
+    that still runs is waited for.
     """
     if as_completed and merged:
         raise bad_request("Give either as_completed or merged.", "merged")

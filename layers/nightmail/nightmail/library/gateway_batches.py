@@ -11,7 +11,6 @@ from nightmail.library.failures import bad_request
 from nightmail.library.file_batches import FileBatches
 from nightmail.library.objects import Batch
 from nightmail.library.results import json_object, merged, told
-from nightmail.library.server import Page
 from nightmail.library.watch import Patience
 
 _CURSOR = "x-nightmail-cursor"
@@ -36,30 +35,26 @@ class GatewayBatches(FileBatches):
             async for line in lines:
                 yield told(line)
 
-    async def arriving(self, batch_id: str) -> AsyncGenerator[Body]:
+    def arriving(self, batch_id: str) -> AsyncGenerator[Body]:
         """The outcomes of a batch as they come, until it has ended."""
-        patience, page = Patience(), None
-        while page is None or _INCOMPLETE in page.headers:
-            if page and not page.lines:
-                await patience.wait()
-            page = await self._page(batch_id, page)
-            for line in page.lines:
-                yield told(json_object(line))
+        return self._pages(batch_id)
 
-    async def merged(self, batch_id: str) -> AsyncGenerator[Body]:
-        """The outcomes of a final batch and its retries, in the order of the input: of each request the
-        good one, else the last.
+    def merged(self, batch_id: str) -> AsyncGenerator[Body]:
+        """The outcomes of a final batch and its retries in the order of the input: of each request the
+        good one, else the last. A retry that still runs is waited for.
         """
-        page = None
-        while page is None or page.lines:
-            page = await self._page(batch_id, page, merged="true")
+        return self._pages(batch_id, merged="true")
+
+    async def _pages(self, batch_id: str, **query: str) -> AsyncGenerator[Body]:
+        patience, cursor, is_complete = Patience(), None, False
+        while not is_complete:
+            path = f"/batches/{batch_id}/output"
+            page = await self._server.page(path, {**query, "after": cursor})
             for line in page.lines:
                 yield told(json_object(line))
-
-    async def _page(self, batch_id: str, before: Page | None, **query: str) -> Page:
-        cursor = before.headers.get(_CURSOR) if before else None
-        path = f"/batches/{batch_id}/output"
-        return await self._server.page(path, {**query, "after": cursor})
+            cursor, is_complete = page.headers.get(_CURSOR), _INCOMPLETE not in page.headers
+            if not (page.lines or is_complete):
+                await patience.wait()
 
     async def _make(self, path: str, body: Body) -> Batch:
         """The key lets the request arrive twice without becoming two batches."""

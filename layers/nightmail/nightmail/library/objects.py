@@ -185,7 +185,7 @@ class Batch(Object):
     object: str
     endpoint: str
     model: str | None
-    input_file_id: str
+    input_file_id: str | None
     completion_window: str
     status: str
     errors: Object | None

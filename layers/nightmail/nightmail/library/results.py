@@ -42,9 +42,11 @@ async def merged(server: Server, files: Sequence[str]) -> AsyncGenerator[Body]:
             heads[at] = await anext(streams[at], None)
 
 
-async def as_asked(server: Server, files: Sequence[str], input_id: str) -> AsyncGenerator[Body]:
+async def as_asked(
+    server: Server, files: Sequence[str], input_id: str | None
+) -> AsyncGenerator[Body]:
     """The lines of a provider's files in the order of the requests in another."""
-    places = await _places(server, input_id)
+    places = await _places(server, input_id) if input_id else {}
 
     async def placed() -> AsyncGenerator[tuple[int, bytes]]:
         for name in files:

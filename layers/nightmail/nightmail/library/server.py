@@ -57,9 +57,12 @@ class Server:
         return (await self._whole(request)).body
 
     async def page(self, path: str, query: Mapping[str, Any]) -> Page:
-        """The lines of a GET whose answer is not long."""
-        request = self._request(path=path, query=_texts(query), repeatable=True, retries=_PATIENT)
+        """The lines of a GET, which may be elsewhere; the headers are the server's own."""
+        asked = {"repeatable": True, "retries": _PATIENT}
+        request = self._request(path=path, query=_texts(query), follows=False, **asked)
         response, content = await self._read(request)
+        if there := response.headers.get("location"):
+            _, content = await self._read(self._request(path=there, is_elsewhere=True, **asked))
         return Page(response.headers, [line for line in content.split(b"\n") if line])
 
     async def delete(self, path: str) -> Body:

@@ -8,9 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nightmail.bill import Bill, TakenLane
+from nightmail.bill import Bill, TakenLane, total_usage
 from nightmail.cost import UNKNOWN, Cost
-from nightmail.cost_object import bills_object
+from nightmail.cost_object import bills_object, usage_object
 from nightmail.deployment import Deployment
 from nightmail.library.backend import Body
 from nightmail.library.objects import Batch
@@ -77,7 +77,7 @@ class Seller:
 
 
 async def counted(batch: Batch, lines: AsyncGenerator[Body]) -> AsyncGenerator[Body]:
-    """The lines; behind the last one the batch tells what they cost, if it did not before."""
+    """The lines; behind the last one the batch tells what they used and cost, if it did not before."""
     bills: dict[object, Bill] = {}
     async with aclosing(lines):
         async for line in lines:
@@ -86,6 +86,7 @@ async def counted(batch: Batch, lines: AsyncGenerator[Body]) -> AsyncGenerator[B
                 bill = _bill_in(line)
                 bills[bill.key] = bills[bill.key] + bill if bill.key in bills else bill
     if batch.nightmail is None:
+        batch["usage"] = usage_object(total_usage(bills.values()))
         batch["nightmail"] = bills_object(list(bills.values()))
 
 

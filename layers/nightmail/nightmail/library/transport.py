@@ -38,6 +38,7 @@ class Request:
     whole URL as its path, and goes without the key.
 
     `repeatable`: it does no harm twice, so that it may be asked again although it may have arrived.
+    Unless it `follows`, the answer may be that the content is elsewhere.
     `seconds` is the time for all of one answer; None where only silence ends it.
     """
 
@@ -47,6 +48,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     is_elsewhere: bool = False
+    follows: bool = True
     repeatable: bool = False
     retries: int = RETRIES
     seconds: float | None = SECONDS
@@ -103,7 +105,8 @@ class Transport:
             timeout=timeout,
             allow_redirects=False,
         )
-        if response.status in _ELSEWHERE and "location" in response.headers:
+        is_elsewhere = response.status in _ELSEWHERE and "location" in response.headers
+        if is_elsewhere and request.follows:
             response.release()
             there = urljoin(url, response.headers["location"])
             return await self._session.get(there, timeout=timeout, allow_redirects=False)

@@ -93,13 +93,18 @@ class NativeClient:
                 return
             query = {"limit": PAGE, after: self.id_of(entries[-1])}
 
-    def download(self, path: str, start: int) -> Iterator[bytes]:
-        """The bytes from offset `start` on, of a server that knows ranges or of one that does not."""
+    def download(self, path: str, start: int, *, follow_redirects: bool = False) -> Iterator[bytes]:
+        """The bytes from offset `start` on, of a server that knows ranges or of one that does not.
+
+        httpx takes `authorization` off where it follows to another server, and no other header.
+        """
         # The range is one of what is stored, so it must not come compressed.
         headers = {"range": f"bytes={start}-", "accept-encoding": "identity"} if start else {}
         with (
             transport_errors(self._provider),
-            self._http.stream("GET", path, headers=headers, follow_redirects=True) as response,
+            self._http.stream(
+                "GET", path, headers=headers, follow_redirects=follow_redirects
+            ) as response,
         ):
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return

@@ -128,8 +128,7 @@ class Collector:
 
     def _billed(self, outcome: Outcome, usage: Usage) -> Outcome:
         cost = self._pricer(self._deployment, "native", usage)
-        one = {"lines": 1, "usage": usage, "cost": cost}
-        self._done.bill += self._done.bill.model_copy(update=one)
+        self._done.bill = self._done.bill.plus(1, usage, cost)
         return billed(outcome, "native", cost)
 
     def _keep(self, row: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nightmail.batch import Batch
 from nightmail.bill import TakenLane
 from nightmail.deployment import Deployment
@@ -32,7 +34,7 @@ class Lanes:
 
     def lane_of(self, deployment: Deployment, endpoint: str) -> TakenLane | None:
         """The cheapest lane that is in time; None where it has none for this endpoint."""
-        can_call = _may_be_called(deployment) and endpoint in direct_endpoints(deployment.provider)
+        can_call = _can_call(deployment, endpoint)
         if self._has_native(deployment, endpoint) and (
             deployment.lane == "native" or not can_call or self._is_in_time(deployment)
         ):
@@ -46,10 +48,7 @@ class Lanes:
         if lane == "direct":
             return self._chunk
         limits = self.format_of(deployment).limits
-        can_call = _may_be_called(deployment) and endpoint in direct_endpoints(deployment.provider)
-        if can_call:
-            return limits
-        return Limits(limits.lines, limits.bytes, 1, limits.window_seconds)
+        return limits if _can_call(deployment, endpoint) else replace(limits, minimum_lines=1)
 
     def _has_native(self, deployment: Deployment, endpoint: str) -> bool:
         if deployment.lane == "direct" or not has_native_lane(deployment.provider):
@@ -61,6 +60,10 @@ class Lanes:
         window_seconds = self._batch.expires_at - self._batch.created_at
         is_long = self.format_of(deployment).limits.window_seconds <= window_seconds
         return is_long or self._batch.on_deadline == "finish_direct"
+
+
+def _can_call(deployment: Deployment, endpoint: str) -> bool:
+    return _may_be_called(deployment) and endpoint in direct_endpoints(deployment.provider)
 
 
 def _may_be_called(deployment: Deployment) -> bool:

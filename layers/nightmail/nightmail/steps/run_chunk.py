@@ -138,11 +138,12 @@ class _Run:
 
     async def _call_all(self, calls: ChunkCalls) -> None:
         """Raises Refused, and NotFound where the input file is gone."""
-        while not (self._ending or self._is_short):
+        while not (self._held.is_complete or self._ending or self._is_short):
             lines = await asyncio.to_thread(self._owed_lines, calls.left)
             if not lines:
                 return
             await self._supervise(calls, lines)
+            await self._held.keep(calls)  # or what came last would be owed still
 
     def _owed_lines(self, left: set[int]) -> list[OwedLine]:
         """The next lines that have not been tried."""

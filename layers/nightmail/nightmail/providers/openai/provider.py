@@ -80,7 +80,7 @@ class OpenAIProvider:
         )
 
     def _download(self, file_id: str, start: int) -> Iterator[bytes]:
-        return self._api.download(f"/files/{file_id}/content", start)
+        return self._api.download(f"/files/{file_id}/content", start, follow_redirects=True)
 
 
 def open_openai(deployment: Deployment, key: str | None) -> OpenAIProvider:

@@ -1,0 +1,98 @@
+"""Tenants with models of three providers, each at a price: what their batches cost can be reckoned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tests.e2e.tenants import Tenant
+
+Json = dict[str, Any]
+
+CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
+
+
+@dataclass(frozen=True)
+class Ware:
+    """A model for sale: who has it, on which lane it goes, and dollars for each token.
+
+    `cached` is what a token costs that was read from a cache.
+    """
+
+    provider: str
+    model: str
+    lane: str
+    input: Decimal
+    output: Decimal = Decimal(0)
+    cached: Decimal = Decimal(0)
+    endpoint: str = CHAT
+
+    @property
+    def batch_share(self) -> Decimal:
+        """Of the price, what is paid on the native lane."""
+        return Decimal("0.5") if self.lane == "native" else Decimal(1)
+
+    def entry(self, tenant: Tenant, name: str) -> Json:
+        params = {
+            "model": f"{self.provider}/{self.model}",
+            "api_base": f"os.environ/NIGHTMAIL_SIMULATOR_{self.provider.upper()}_URL",
+            "api_key": f"os.environ/{tenant.variable}",
+            "batch": "auto" if self.lane == "native" else "direct",
+            **self._prices("", Decimal(1)),
+            **self._prices("_batches", self.batch_share),
+        }
+        return {"model_name": name_of(tenant, name), "litellm_params": params}
+
+    def cost(self, row: Json) -> Decimal:
+        """Of a row of what the simulator has billed."""
+        share = self.batch_share if row["lane"] == "batch" else Decimal(1)
+        read = (row["input"] - row["cached"] - row["cache_write"]) * self.input
+        return share * (read + row["cached"] * self.cached + row["output"] * self.output)
+
+    def _prices(self, suffix: str, share: Decimal) -> dict[str, str]:
+        prices = {
+            "input_cost_per_token": self.input,
+            "output_cost_per_token": self.output,
+            "cache_read_input_token_cost": self.cached,
+        }
+        return {f"{key}{suffix}": str(price * share) for key, price in prices.items()}
+
+
+def dollars(for_a_million: str) -> Decimal:
+    return Decimal(for_a_million) / 1_000_000
+
+
+WARES = {
+    "gpt": Ware(
+        "openai", "gpt-4o-mini", "native", dollars("0.15"), dollars("0.6"), dollars("0.07")
+    ),
+    "vectors": Ware(
+        "openai", "text-embedding-3-small", "native", dollars("0.02"), endpoint=EMBEDDINGS
+    ),
+    "claude": Ware(
+        "anthropic", "claude-haiku-4-5", "native", dollars("1"), dollars("5"), dollars("0.1")
+    ),
+    "called": Ware("openai", "gpt-4o", "direct", dollars("2.5"), dollars("10"), dollars("1.25")),
+    "command": Ware("cohere", "command-r", "direct", dollars("0.15"), dollars("0.6")),
+    "embed": Ware("cohere", "embed-v4.0", "direct", dollars("0.12"), endpoint=EMBEDDINGS),
+}
+FALLBACKS = {"gpt": "called", "claude": "command"}
+WITHOUT_KEY = "keyless"
+
+
+def name_of(tenant: Tenant, ware: str) -> str:
+    """The public name of a tenant's model."""
+    return f"{tenant.owner}-{ware}"
+
+
+def entries(tenant: Tenant) -> list[Json]:
+    """All of its models, and one for which no key was given."""
+    params = {"model": "openai/gpt-4o-mini", "api_key": "os.environ/NIGHTMAIL_NOBODY_HAS_THIS"}
+    keyless = {"model_name": name_of(tenant, WITHOUT_KEY), "litellm_params": params}
+    return [*(ware.entry(tenant, name) for name, ware in WARES.items()), keyless]
+
+
+def fallbacks(tenant: Tenant) -> list[dict[str, list[str]]]:
+    """As `litellm_settings.fallbacks` has them."""
+    return [{name_of(tenant, ware): [name_of(tenant, other)]} for ware, other in FALLBACKS.items()]
