@@ -1,8 +1,8 @@
 """How time, memory and what AWS charges by grow with a batch: natively, directly, and with long lines.
 
-Each case runs on a local cloud of its own, first with 10,000 lines as the yardstick, then with as many as
-it is about. Natively the simulated provider answers, directly an upstream that costs next to nothing.
-Seconds are of all processes on this machine together: the cloud's, the provider's and the client's.
+Each batch runs on a local cloud of its own, first 10,000 lines as the yardstick, then as many as the case
+is about. Natively the simulated provider answers, directly an upstream that costs next to nothing. The
+cloud, the provider and the client share this machine, and the seconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from bench.rounds import print_table
 from bench.upstream import running_upstream
 from local.cloud import Cloud
 
-PART_BYTES = 4 * 1024 * 1024
+MEBIBYTE = 1024 * 1024
+PART_BYTES = 4 * MEBIBYTE
 YARDSTICK = 10_000
 STEPS = (
     "plan_batch",
@@ -66,6 +67,10 @@ class Measured:
     states: Counter[str] = field(default_factory=Counter)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def report(self, step: str) -> Report:
+        """Of nothing, where the batch did not need the step."""
+        return self.reports.get(step) or Report(memory_mb=0)
+
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         start = time.monotonic()
@@ -77,14 +82,13 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench size", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="|".join(CASES), help="all of them by default")
     parser.add_argument("--lines", type=int, help="in the place of each case's own")
-    parser.add_argument("--yardstick", type=int, default=YARDSTICK, help="lines; 0 for none")
+    parser.add_argument("--yardstick", type=int, nargs="*", default=[YARDSTICK], help="lines")
     options = parser.parse_args(arguments)
     if unknown := set(options.cases) - set(CASES):
         parser.error(f"There is no case {', '.join(unknown)}")
     for name in options.cases or CASES:
         case = CASES[name]
-        lines = options.lines or case.lines
-        sizes = [size for size in (options.yardstick, lines) if size]
+        sizes = [*options.yardstick, options.lines or case.lines]
         print(f"\n## {name}: lines of {case.line_bytes:,} bytes, {case.lane}", flush=True)
         _print([_measure(case, size) for size in sizes])
 
@@ -163,9 +167,11 @@ def _print(sizes: Sequence[Measured]) -> None:
     _print_rows(head, ((phase, [f"{one.seconds[phase]:.0f}" for one in sizes]) for phase in phases))
     print("\nFunctions: seconds of all invocations, and for a line")
     _print_rows(head, ((step, _times(step, sizes)) for step in _steps(sizes)))
-    print("\nFunctions: peak memory in MB, and how many bytes a line it has grown by")
+    print(
+        "\nFunctions: peak memory in MB, and by how many bytes for each line more it has grown at last"
+    )
     memory = ((step, _peaks(step, sizes)) for step in _steps(sizes))
-    _print_rows([*head, "grown by", "may have"], memory)
+    _print_rows([*head, "bytes a line", "may have"], memory)
     print("\nState transitions")
     kinds = sorted(sizes[-1].states)
     _print_rows(head, ((kind, [f"{one.states[kind]:,}" for one in sizes]) for kind in kinds))
@@ -183,16 +189,20 @@ def _steps(sizes: Sequence[Measured]) -> list[str]:
 
 
 def _times(step: str, sizes: Sequence[Measured]) -> list[str]:
-    found = [(one.reports[step].seconds, one.lines) for one in sizes if step in one.reports]
-    return [f"{seconds:.1f} s, {seconds / lines * 1e6:.0f} us" for seconds, lines in found]
+    cells = []
+    for one in sizes:
+        seconds = one.report(step).seconds
+        cells.append(f"{seconds:.1f} s, {seconds / one.lines * 1e6:.0f} us")
+    return cells
 
 
 def _peaks(step: str, sizes: Sequence[Measured]) -> list[str]:
-    first, last = sizes[0], sizes[-1]
-    peaks = [one.reports[step].peak_mb for one in sizes if step in one.reports]
-    lines = (last.lines - first.lines) or last.lines
-    grown = (peaks[-1] - peaks[0]) * 1024 * 1024 / lines
-    return [*map(str, peaks), f"{grown:.1f}", str(last.reports[step].memory_mb)]
+    reports = [one.report(step) for one in sizes]
+    grown = ""
+    if len(sizes) > 1 and reports[-2].peak_mb:
+        lines = sizes[-1].lines - sizes[-2].lines
+        grown = f"{(reports[-1].peak_mb - reports[-2].peak_mb) * MEBIBYTE / lines:.1f}"
+    return [*(str(report.peak_mb or "") for report in reports), grown, str(reports[-1].memory_mb)]
 
 
 def _calls(sizes: Sequence[Measured]) -> Iterator[tuple[str, list[str]]]:

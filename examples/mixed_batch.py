@@ -11,9 +11,10 @@ from openai.types import Batch
 client = OpenAI()  # OPENAI_BASE_URL and OPENAI_API_KEY say where, and who
 CHAT: Final = "/v1/chat/completions"
 EMBEDDINGS: Final = "/v1/embeddings"
+LIMIT = {"max_completion_tokens": 200}
 ASKED: list[tuple[str, str, dict[str, Any]]] = [
-    (CHAT, "gpt-4o-mini", {"messages": [{"role": "user", "content": "What is AI?"}]}),
-    (CHAT, "claude-haiku-4-5", {"messages": [{"role": "user", "content": "What is ML?"}]}),
+    (CHAT, "gpt-4o-mini", {"messages": [{"role": "user", "content": "What is AI?"}], **LIMIT}),
+    (CHAT, "claude-haiku-4-5", {"messages": [{"role": "user", "content": "What is ML?"}], **LIMIT}),
     (EMBEDDINGS, "text-embedding-3-small", {"input": "What is DL?"}),
 ]
 
@@ -58,21 +59,15 @@ content = b"".join(line(number, *asked) for number, asked in enumerate(ASKED, 1)
 file_id = client.files.create(file=("mixed.jsonl", content), purpose="batch").id
 
 estimate = details(create(file_id, dry_run=True))["estimate"]
-print("estimated:", estimate["cost"], "USD", estimate["warnings"])
+print("estimated cost in USD:", estimate["cost"], *estimate["warnings"], sep="\n  ")
 
 batch = create(file_id, on_deadline="finish_direct")
 for result in results(batch):
     print(result["custom_id"], "failed" if result["error"] else result["response"]["status_code"])
 
 batch = client.batches.retrieve(batch.id)
-print(
-    batch.status,
-    batch.request_counts,
-    details(batch)["cost"],
-    "USD",
-    details(batch)["saved"],
-    "USD saved",
-)
+print(batch.status, batch.request_counts)
+print("cost in USD:", details(batch)["cost"], "saved:", details(batch)["saved"])
 if batch.error_file_id:
     again = client.post(f"/batches/{batch.id}/retry", cast_to=Batch)
     print("what failed runs again as", again.id)

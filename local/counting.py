@@ -32,6 +32,7 @@ _OF_S3 = {
     ("DELETE", ""): "DeleteObject",
     ("DELETE", "uploadId"): "AbortMultipartUpload",
 }
+_COPIES = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 
 _lock = threading.Lock()
 _states: Counter[str] = Counter()
@@ -43,7 +44,7 @@ def count_call(access_key: str, call: str, scope: Any) -> None:
     function = chaos.function_with(access_key)
     if function:
         service, _, operation = call.partition(" ")
-        operation = _operation_of_s3(scope) if service == "s3" else operation
+        operation = operation_of_s3(scope) if service == "s3" else operation
         with _lock:
             _calls[function, service, operation] += 1
 
@@ -73,13 +74,15 @@ def apply() -> None:
     states._apply_input_path = _counted_succeed(states._apply_input_path)  # noqa: SLF001
 
 
-def _operation_of_s3(scope: Any) -> str:
-    method, query = scope["method"], scope["query_string"].decode("latin-1")
+def operation_of_s3(scope: Any) -> str:
+    """The name of the operation that a request (ASGI) is, as S3's API reference has it."""
+    method: str = scope["method"]
+    query = scope["query_string"].decode("latin-1")
     names = {pair.partition("=")[0] for pair in query.split("&")}
     kind = next((name for verb, name in _OF_S3 if verb == method and name in names), "")
     operation = _OF_S3.get((method, kind), method)
     is_copy = any(name == b"x-amz-copy-source" for name, _ in scope["headers"])
-    return f"{operation}Copy" if is_copy else operation
+    return _COPIES.get(operation, operation) if is_copy else operation
 
 
 def _counted(kind: str, run: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import client, handler, many, prices, race
+from bench import client, handler, many, prices, race, size
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +44,12 @@ def test_the_first_price_and_the_others_are_measured(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "| compiled " in shown
     assert "| gpt-5-mini " in shown
+
+
+@pytest.mark.slow
+def test_what_a_batch_asks_of_aws_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    size.main(["direct", "--lines", "20", "--yardstick"])
+
+    shown = capsys.readouterr().out
+    assert "| run_chunk s3 PutObject " in shown
+    assert "| finalize_batch " in shown

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,9 +26,9 @@ from tests.patience import wait_until
 WAIT_SCALE = 0.02
 """Step Functions' waits, so that a poll after 5 s comes after 0.1 s."""
 
-PARAMETERS = {"SubmitTimeoutSeconds": "10", "ChunkLines": "250"}
+PARAMETERS = {"SubmitTimeoutSeconds": "10", "ChunkLines": "250", "MaxBatchLines": "60000"}
 """A shard whose SubmitShard was killed is taken over after this time, and five seconds more; a batch of
-a few hundred lines has several chunks.
+a few hundred lines has several chunks; a file that is too long is no big one.
 """
 
 REPORT = re.compile(r"Memory Size: (\d+) MB\s+Max Memory Used: (\d+) MB")
@@ -95,6 +96,34 @@ class RunningCloud:
         """The name that Lambda knows: `submit_shard` is a folder, `nightmail-submit_shard` a function."""
         logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"
         return self.running.stack.resources[logical_id]
+
+    @contextmanager
+    def step_seconds(self, **seconds: int) -> Iterator[None]:
+        """Functions that may work for no longer than this, for as long as the block lasts."""
+        functions = self.session.client("lambda")
+        names = {self.function_name(function): time for function, time in seconds.items()}
+        before = {
+            name: functions.get_function_configuration(FunctionName=name)["Timeout"]
+            for name in names
+        }
+        try:
+            for name, time in names.items():
+                functions.update_function_configuration(FunctionName=name, Timeout=time)
+            yield
+        finally:
+            for name, time in before.items():
+                functions.update_function_configuration(FunctionName=name, Timeout=time)
+
+    def steps_done(self, function: str, batch_id: str) -> list[str]:
+        """Where a function of the state machine said to go next, each time that it worked on a batch."""
+        pages = (
+            self.session.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=f"/aws/lambda/{self.function_name(function)}")
+        )
+        messages = [event["message"] for page in pages for event in page["events"]]
+        own = [json.loads(text) for text in messages if batch_id in text and '"step done"' in text]
+        return [entry["next"] for entry in own]
 
     def kill_function(
         self,

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import httpx
 from nightmail.batch import NEXT, BatchStatus
 from openai import OpenAI
 from openai.types import Batch
@@ -24,6 +25,7 @@ from tests.patience import wait_until
 Json = dict[str, Any]
 
 CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+PART_BYTES = 4_000_000
 FINAL = {status.value for status in BatchStatus if status.is_final}
 
 
@@ -69,6 +71,14 @@ class Journey:
     def details(self) -> Json:
         """What the gateway tells of the batch that OpenAI has no words for."""
         return details_of(self.end)
+
+
+class Page(NamedTuple):
+    """Lines of a batch that are there, where to go on, and whether nothing more will come."""
+
+    lines: list[Json]
+    cursor: str
+    is_last: bool
 
 
 class Desk:
@@ -130,17 +140,32 @@ class Desk:
         return [function.removeprefix(stack) for function in own]
 
     def upload(self, content: bytes) -> str:
-        """The id of a new input file."""
-        return self.client.files.create(file=("batch.jsonl", content), purpose="batch").id
+        """The id of a new input file; a big one goes up in parts."""
+        if len(content) <= PART_BYTES:
+            return self.client.files.create(file=("batch.jsonl", content), purpose="batch").id
+        upload = self.client.uploads.upload_file_chunked(
+            file=content,
+            filename="batch.jsonl",
+            bytes=len(content),
+            mime_type="application/jsonl",
+            purpose="batch",
+            part_size=PART_BYTES,
+        )
+        assert upload.file
+        return upload.file.id
 
     def start(
-        self, requests: Sequence[Json] | bytes, endpoint: Any = CHAT, **options: Any
+        self,
+        requests: Sequence[Json] | bytes,
+        endpoint: Any = CHAT,
+        window: Any = "24h",
+        **options: Any,
     ) -> Batch:
         content = requests if isinstance(requests, bytes) else to_jsonl(requests)
         return self.client.batches.create(
             input_file_id=self.upload(content),
             endpoint=endpoint,
-            completion_window="24h",
+            completion_window=window,
             **options,
         )
 
@@ -166,6 +191,19 @@ class Desk:
         return Journey(
             requests, looks, self.lines(end.output_file_id), self.lines(end.error_file_id)
         )
+
+    def retry(self, batch_id: str) -> Batch:
+        """A new batch of the lines that failed."""
+        return self.client.post(f"/batches/{batch_id}/retry", cast_to=Batch)
+
+    def read_output(self, batch_id: str, **query: str) -> Page:
+        """What is there of a batch."""
+        answer = self.client.get(
+            f"/batches/{batch_id}/output", cast_to=httpx.Response, options={"params": query}
+        )
+        lines = [json.loads(line) for line in answer.content.splitlines()]
+        is_last = "x-nightmail-incomplete" not in answer.headers
+        return Page(lines, answer.headers["x-nightmail-cursor"], is_last)
 
     def lines(self, file_id: str | None) -> list[Json]:
         """The content of a result file; nothing where there is none."""

@@ -48,7 +48,8 @@ class Ware:
         """Of a row of what the simulator has billed."""
         share = self.batch_share if row["lane"] == "batch" else Decimal(1)
         read = (row["input"] - row["cached"] - row["cache_write"]) * self.input
-        return share * (read + row["cached"] * self.cached + row["output"] * self.output)
+        cost: Decimal = read + row["cached"] * self.cached + row["output"] * self.output
+        return share * cost
 
     def _prices(self, suffix: str, share: Decimal) -> dict[str, str]:
         prices = {

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.conftest import RunningCloud
+from tests.e2e.conftest import PARAMETERS, RunningCloud
 from tests.e2e.driver import Desk, Journey, assert_promises, open_desk, to_jsonl
 from tests.patience import wait_until
 
@@ -134,23 +134,12 @@ def test_a_batch_runs_on_parts_that_nobody_has_joined(desk: Desk, cloud: Running
     assert_promises(journey, desk.simulator)
 
 
-def test_more_lines_than_a_batch_may_have_are_refused(desk: Desk) -> None:
+def test_more_lines_than_the_gateway_takes_are_refused(desk: Desk) -> None:
     line = json.dumps(desk.questions(1)[0]).encode() + b"\n"
-    content = b"".join(line.replace(b"q-0", b"q-%d" % number) for number in range(50_001))
+    most = int(PARAMETERS["MaxBatchLines"])
+    content = b"".join(line.replace(b"q-0", b"q-%d" % number) for number in range(most + 1))
 
-    upload = desk.client.uploads.upload_file_chunked(
-        file=content,
-        filename="batch.jsonl",
-        bytes=len(content),
-        mime_type="application/jsonl",
-        purpose="batch",
-        part_size=PART_BYTES,
-    )
-    assert upload.file
-    batch = desk.client.batches.create(
-        input_file_id=upload.file.id, endpoint="/v1/chat/completions", completion_window="24h"
-    )
-    end = desk.follow(batch)[-1]
+    end = desk.follow(desk.start(content))[-1]
 
     assert end.status == "failed"
     assert end.errors

@@ -23,7 +23,7 @@ from tests.e2e.test_direct_lane import IN_FLIGHT
 
 LINES = 10_000
 DIMENSIONS = {"vectors": 8, "embed": 256}
-ORDERS = ["", "[[think:4]]", "[[cached:30]]", "[[long:40]]"]
+ORDERS = ["", "[[think:4]]", "[[cached:30]]"]
 HEALING = {"gpt": "[[fail:404:1]]", "claude": "[[fail:500:1]]"}
 """Who is asked for a line first refuses it for good, or fails; the next one answers."""
 HEALED_EVERY = 100
@@ -142,7 +142,6 @@ def test_ten_thousand_lines_survive_killed_workers_and_providers_that_misbehave(
     paid_again = again(desk, journey)
     assert paid_again["native"] == 0
     assert 0 <= paid_again["direct"] <= KILLED_IN_MID_WORK * IN_FLIGHT
-    if not paid_again["direct"]:
-        assert_charged(desk, journey)
+    assert_charged(desk, journey)
     models = [each["response"]["body"]["model"] for each in journey.output[::HEALED_EVERY]]
     assert set(models) == {name_of(desk.tenant, FALLBACKS["gpt"])}

@@ -352,9 +352,7 @@ def test_a_create_that_wrote_nothing_is_refused_and_leaves_nothing(
 ) -> None:
     store = BrokenStore(table)
     with pytest.raises((StorageUnavailable, WriteConflict)):
-        Batches(store, PartStore(table), lambda: NOW).create(
-            "alice", BODY, idempotency_key=key
-        )
+        Batches(store, PartStore(table), lambda: NOW).create("alice", BODY, idempotency_key=key)
     assert list(store.list("alice")) == []
 
 
@@ -393,9 +391,7 @@ def test_counts_of_a_running_batch_are_what_is_booked_and_progress_what_is_repor
     }
 
 
-def test_the_figures_of_an_ended_batch_are_its_own(
-    batches: BatchStore, parts: PartStore
-) -> None:
+def test_the_figures_of_an_ended_batch_are_its_own(batches: BatchStore, parts: PartStore) -> None:
     counts = RequestCounts(total=10, completed=8, failed=2)
     bills = [sample_bill(lines=8, usage=Usage(input_tokens=100, output_tokens=10))]
     batches.create(sample_batch(status="completed", shards=1, counts=counts, bills=bills))

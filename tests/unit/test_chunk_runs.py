@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from nightmail.bill import total_cost
 from nightmail.chunk import Chunk
 from nightmail.cost import Cost
+from nightmail.file import Segment
 from nightmail.outcome import Kind, Outcome, billed, number_of, to_row
-from nightmail.steps import chunk_runs
+from nightmail.steps import chunk_runs, log_segments
 from nightmail.steps.chunk_runs import ChunkRuns, Finished, begun, with_outcomes
 from nightmail.stores.objects import ObjectStore
 from nightmail.work_keys import log_prefix, work_folder
@@ -86,10 +87,10 @@ class Workers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(chunk_runs, "_MOST_SEGMENTS", 4)
-        self.patch.setattr(chunk_runs, "_JOINED_AT_ONCE", 2)
+        self.patch.setattr(log_segments, "_MOST_SEGMENTS", 4)
+        self.patch.setattr(log_segments, "_JOINED_AT_ONCE", 2)
         self.patch.setattr(chunk_runs, "_WORTH_NOTING_BYTES", 300)
-        self.patch.setattr(chunk_runs, "_LARGE_BYTES", 2000)
+        self.patch.setattr(log_segments, "_LARGE_BYTES", 2000)
         self.patch.setattr(chunk_runs, "RUN_BYTES", 700)
         self.objects, _ = a_store()
         self.chunk = sample_chunk(lines=LINES)
@@ -178,7 +179,7 @@ def test_many_small_segments_become_few_and_a_byte_is_copied_a_few_times() -> No
 
 
 def test_large_segments_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunk_runs, "_LARGE_BYTES", 500)
+    monkeypatch.setattr(log_segments, "_LARGE_BYTES", 500)
     objects, s3 = a_store()
     runs = ChunkRuns(sample_chunk(lines=200), objects)
     for number in range(1, 201):
@@ -262,3 +263,30 @@ def test_what_a_chunk_begins_with_is_the_same_when_it_is_written_again() -> None
     once = begun(sample_chunk(), [given(1)], objects, priced)
     assert begun(sample_chunk(), [given(1)], objects, priced) == once
     assert len(s3.objects) == 1
+
+
+def segments(*sizes: int) -> list[Segment]:
+    return [Segment(key=f"{place}", size=size) for place, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "joined"),
+    [
+        ([], (0, 0)),
+        ([1, 1, 1, 1], (0, 0)),
+        ([1, 1, 1, 1, 1], (0, 5)),
+        ([9, 1, 1, 1, 1], (1, 5)),
+        ([100, 1, 1, 1, 1], (0, 0)),
+        ([100, 1, 1, 1, 1, 1], (1, 6)),
+        ([9, 5, 3, 1, 1], (3, 5)),
+        ([30, 30, 60, 30, 30], (0, 3)),
+        ([200, 99, 2, 1, 1, 1], (1, 3)),
+    ],
+)
+def test_of_too_many_small_segments_those_are_joined_that_cost_least(
+    sizes: list[int], joined: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_segments, "_MOST_SEGMENTS", 4)
+    monkeypatch.setattr(log_segments, "_JOINED_AT_ONCE", 2)
+    monkeypatch.setattr(log_segments, "_LARGE_BYTES", 100)
+    assert log_segments.to_join(segments(*sizes)) == joined

@@ -43,10 +43,10 @@ def test_an_answer_is_a_chat_completion_under_the_public_name() -> None:
             }
         ],
         "usage": {
-            "prompt_tokens": 71,
-            "completion_tokens": 4,
-            "total_tokens": 75,
-            "prompt_tokens_details": {"cached_tokens": 64},
+            "prompt_tokens": 5,
+            "completion_tokens": 2,
+            "total_tokens": 7,
+            "prompt_tokens_details": {"cached_tokens": 5},
         },
         "system_fingerprint": None,
         "nightmail": {"provider": "cohere", "model": MODEL},
@@ -143,13 +143,15 @@ def test_an_answer_that_was_broken_off_is_an_error(word: str, leaf: type[Provide
         (None, (0, 0, 0)),
         ({"billed_units": {"input_tokens": 5, "output_tokens": 2}}, (5, 2, 0)),
         ({"tokens": {"input_tokens": 7}, "billed_units": {"output_tokens": 2}}, (7, 2, 0)),
+        ({"tokens": {"input_tokens": 71}, "billed_units": {"input_tokens": 5}}, (5, 0, 0)),
+        ({"billed_units": {"input_tokens": 5}, "cached_tokens": 64}, (5, 0, 5)),
         ({"tokens": {"input_tokens": 7, "output_tokens": 3}, "cached_tokens": 6}, (7, 3, 6)),
         ({"tokens": {"input_tokens": 1e300, "output_tokens": -3}, "cached_tokens": "6"}, (0, 0, 0)),
         ({"tokens": {"input_tokens": 1, "output_tokens": 2**53 - 1}}, (1, 2**53 - 1, 0)),
         ({"tokens": {"input_tokens": 2**53}}, (0, 0, 0)),
     ],
 )
-def test_the_tokens_of_the_whole_prompt_count(usage: Any, expected: tuple[int, int, int]) -> None:
+def test_the_tokens_that_are_billed_count(usage: Any, expected: tuple[int, int, int]) -> None:
     answer = answered(whole(usage=usage))
     counted = usage_of(answer)
     assert (counted.input_tokens, counted.output_tokens, counted.cached_tokens) == expected

@@ -200,7 +200,8 @@ def test_lines_that_are_finished_directly_before_the_deadline_are_paid_on_one_la
 ) -> None:
     stuck = {"kind": "stuck_batch", "after_lines": 2}
     for world in worlds(simulator, after, stuck, provider=native.provider, concurrency=1):
-        world.create(requests(3), on_deadline="finish_direct")
+        soon = {"created_at": NOW + 7300 - 86_400, "expires_at": NOW + 7300}
+        world.create(requests(3), on_deadline="finish_direct", **soon)
         assert world.run().state == "BatchEnded"
         results = world.check_promises(requests(3), paid_once=False)
         assert sorted(results.lanes) == ["direct", "native", "native"]

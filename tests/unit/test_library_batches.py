@@ -181,6 +181,20 @@ def test_results_are_read_although_the_input_is_gone(provider_keys: SimulatorCli
     assert {outcome.custom_id for outcome in outcomes} == {"request-1", "request-2", "request-3"}
 
 
+@pytest.mark.parametrize("kind", ["duplicated", "garbage", "missing", "truncated"])
+def test_results_that_are_spoiled_are_read_as_far_as_they_go(
+    provider_keys: SimulatorClient, kind: str
+) -> None:
+    provider_keys.behave({"kind": kind})
+    batch = batch_completion_create(requests=requests(6))
+    ended(provider_keys, batch.id)
+
+    ids = [outcome.custom_id for outcome in batch_completion_results(batch.id)]
+
+    assert ids == sorted(set(ids))
+    assert 3 <= len(ids) <= 6
+
+
 def test_a_batch_without_its_files_yet_has_no_results(
     provider_keys: SimulatorClient, tmp_path: Path
 ) -> None:
@@ -375,6 +389,20 @@ def test_a_batch_tells_what_it_cost_and_what_it_saved(priced: nightmail.Batch) -
         3,
         cached,
     )
+
+
+def test_prices_by_the_size_of_a_request_take_the_results_to_be_read(
+    provider_keys: SimulatorClient,
+) -> None:
+    asked = requests(3)
+    for request in asked:
+        request["body"]["model"] = "gpt-5.4"
+    batch = batch_completion_wait(batch_completion_create(requests=asked).id)
+
+    assert retrieve_batch(batch.id).cost is None
+    costs = [one.nightmail.cost for one in batch_completion_results(batch.id) if one.nightmail]
+    assert batch.cost
+    assert batch.cost == pytest.approx(sum(costs))
 
 
 def test_outcomes_tell_what_each_has_cost(priced: nightmail.Batch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from nightmail.library.process import process
 
 from local.simulator.client import SimulatorClient
 
+SLOWNESS = re.compile(r"Executing .* took [0-9.]+ seconds")
 HI = "[{'role': 'user', 'content': 'Hi'}]"
 
 
@@ -23,10 +25,15 @@ def command(text: str) -> list[str]:
     return [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(text)]
 
 
+def complaints_in(errors: str) -> list[str]:
+    """All but that something took long: that depends on the machine."""
+    return [line for line in errors.splitlines() if not SLOWNESS.fullmatch(line)]
+
+
 def run(text: str) -> str:
     """What a program prints; it may complain about nothing."""
     done = subprocess.run(command(text), capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stderr, done.returncode) == ("", 0)
+    assert (complaints_in(done.stderr), done.returncode) == ([], 0)
     return done.stdout.strip()
 
 
@@ -58,9 +65,9 @@ def test_an_interrupt_ends_the_calls_under_way(provider_keys: SimulatorClient) -
     with subprocess.Popen(command(text), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         provider_keys.until_calls("held", 3)
         running.send_signal(signal.SIGINT)
-        printed, complaints = running.communicate(timeout=60)
+        printed, errors = running.communicate(timeout=60)
 
-    assert (printed, complaints) == (b"interrupted\n", b"")
+    assert (printed, complaints_in(errors.decode())) == (b"interrupted\n", [])
     provider_keys.until_calls("disconnected", 3)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from nightmail.deployment import Deployment
+from nightmail.endpoints import EMBEDDINGS
 from nightmail.errors import (
     CredentialMissing,
     GatewayError,
@@ -17,7 +18,7 @@ from nightmail.errors import (
     ProviderRejected,
     ProviderTimedOut,
 )
-from nightmail.modes.asked import EMBEDDINGS, ModelRequest, Terms
+from nightmail.modes.asked import ModelRequest, Terms
 from nightmail.modes.events import open_stream
 from nightmail.modes.runner import Runner
 

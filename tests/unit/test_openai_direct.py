@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from nightmail.deployment import Deployment
+from nightmail.endpoints import COMPLETIONS, MODERATIONS, RESPONSES
 from nightmail.errors import (
     InvalidRequest,
     ProviderGarbled,
@@ -17,7 +18,6 @@ from nightmail.errors import (
 from nightmail.providers.direct import HttpAnswer
 from nightmail.providers.openai.direct import OpenAIDirect
 from nightmail.providers.openai.provider import OpenAIProvider
-from nightmail.providers.openai.servers import COMPLETIONS, MODERATIONS, RESPONSES
 from nightmail.providers.registry import (
     has_direct_lane,
     has_native_lane,

@@ -291,8 +291,10 @@ def test_all_parts_of_a_large_batch_leave_a_short_cursor() -> None:
     for number in range(1, 400):
         desk.add(sample_chunk(number=number), [number])
         done(desk, desk.log(the(desk, f"chunk.{number}.0"), [number]))
+    desk.add(sample_shard(), range(400, 500))
+    collected(desk, the(desk, "shard.1.0"), *([number] for number in range(400, 500)))
     desk.read_to_the_end(limit=50)
-    assert len(desk.read) == 399
+    assert len(desk.read) == 499
     assert desk.cursor
     assert len(desk.cursor) < 150
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from nightmail.batch import BatchStatus
 from nightmail.deployment import Deployment
+from nightmail.endpoints import EMBEDDINGS
 from nightmail.errors import InvalidConfig, StorageUnavailable, WriteConflict
 from nightmail.lines import MAX_LINE_BYTES
 from nightmail.payloads import Next
@@ -70,6 +71,26 @@ def test_shards_keep_within_the_lines_and_bytes_of_the_provider(
     assert planning.items("shard") == [shard.number for shard in planning.shards]
     rows = [row for shard in planning.shards for row in planning.index(shard)]
     assert [row.number for row in rows] == list(range(1, 20))
+
+
+def test_shards_keep_within_the_texts_that_the_provider_embeds_in_a_batch(
+    planning: Planning,
+) -> None:
+    texts: list[Any] = [["x"] * 30_000, ["x"] * 20_000, "one", [1, 2, 3], [[1], [2]]]
+    body = {"model": MODEL}
+    planning.plan(
+        [
+            {
+                "custom_id": f"line-{number}",
+                "method": "POST",
+                "url": EMBEDDINGS,
+                "body": {**body, "input": text},
+            }
+            for number, text in enumerate(texts, 1)
+        ],
+        endpoint=EMBEDDINGS,
+    )
+    assert [shard.lines for shard in planning.shards] == [2, 3]
 
 
 def test_planning_again_changes_nothing(planning: Planning) -> None:

@@ -117,7 +117,19 @@ def test_a_transaction_cancelled_by_throttling_is_no_conflict(
             modeled_fields={"CancellationReasons": [{"Code": reason} for reason in reasons]},
         )
         with pytest.raises(error):
-            Table(client, "any").put_together([Put(HERE, {})])
+            Table(client, "any").put_together([Put(HERE, {}), Put(THERE, {})])
+
+
+def test_one_write_alone_is_no_transaction_and_has_its_condition(table: Table) -> None:
+    client = boto3.client("dynamodb")
+    with Stubber(client) as stub:
+        stub.add_response("put_item", {})
+        Table(client, "any").put_together([Put(HERE, {})])
+
+    table.put_together([Put(HERE, {"by": 1}, ABSENT)])
+    with pytest.raises(WriteConflict):
+        table.put_together([Put(HERE, {"by": 2}, ABSENT)])
+    assert [item["by"] for item in table.query("OWNER#a", "THING#")] == [1]
 
 
 def test_a_table_that_does_not_answer_is_a_storage_error_that_tells_no_internals(

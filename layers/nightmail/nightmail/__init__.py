@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nightmail.library.batches import *  # noqa: F403
     from nightmail.library.completions import *  # noqa: F403
     from nightmail.library.exceptions import *  # noqa: F403
+    from nightmail.library.file_objects import *  # noqa: F403
     from nightmail.library.files import *  # noqa: F403
     from nightmail.library.objects import *  # noqa: F403
     from nightmail.library.stream import *  # noqa: F403
@@ -43,9 +44,10 @@ _HOMES = {
         FileContent acreate_file afile_content afile_delete afile_list afile_retrieve create_file
         file_content file_delete file_list file_retrieve
     """,
+    "file_objects": "FileDeleted FileObject FilePage",
     "objects": """
-        Batch BatchPage EmbeddingResponse FileDeleted FileObject FilePage Message ModelResponse
-        ModelResponseStream Object Outcome ToolCall Usage
+        Batch BatchPage EmbeddingResponse Message ModelResponse ModelResponseStream Object Outcome
+        ToolCall Usage
     """,
     "stream": "Stream",
 }

@@ -25,10 +25,10 @@ _HALF = len(TEXT) // 2
 
 
 def _usage(read: int, answered: int, cached: int = 0) -> dict[str, Any]:
-    """The template is not billed, and counts all the same; counts are floats."""
+    """The template is among the tokens, and is not billed; counts are floats."""
     return {
-        "billed_units": {"input_tokens": 2.0, "output_tokens": float(answered)},
-        "tokens": {"input_tokens": float(read), "output_tokens": float(answered)},
+        "billed_units": {"input_tokens": float(read), "output_tokens": float(answered)},
+        "tokens": {"input_tokens": float(read + 66), "output_tokens": float(answered)},
         "cached_tokens": float(cached),
     }
 

@@ -173,6 +173,7 @@ def test_several_outputs_are_read_one_after_the_other(samples: NativeSamples) ->
     found = read(provider, outputs=samples.outputs)
     assert [each.behind.output for each in found] == list(range(samples.outputs))
     for place, request in enumerate(script.requests):
+        assert request.method == "GET"
         assert f"output-{place}" in request.url.path
 
 

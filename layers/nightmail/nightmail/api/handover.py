@@ -14,10 +14,11 @@ import orjson
 from nightmail.api.batches import Batches, Once
 from nightmail.batch import Batch
 from nightmail.direct_outcome import answered, failed
+from nightmail.endpoints import CHAT
 from nightmail.errors import GatewayError, StorageError, TooLarge
 from nightmail.file import Segment, StoredFile, object_key
 from nightmail.ids import new_batch_id, new_file_id
-from nightmail.modes.asked import CHAT, ManyPrompts
+from nightmail.modes.asked import ManyPrompts
 from nightmail.modes.many import Finished
 from nightmail.new_batch import DEFAULT_WINDOW, window_seconds
 from nightmail.new_file import BATCH, expiry

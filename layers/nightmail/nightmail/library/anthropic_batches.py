@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, aclosing
 from typing import Any, NoReturn
 
+from nightmail.endpoints import CHAT
 from nightmail.library.anthropic_ids import carried_in
 from nightmail.library.anthropic_objects import WINDOW, to_batch, to_line
 from nightmail.library.anthropic_requests import PROVIDER, converted
@@ -22,7 +23,6 @@ from nightmail.library.sources import Source
 from nightmail.library.spending import Seller
 from nightmail.providers.anthropic.batch_results import to_outcome
 from nightmail.providers.native_results import Reading
-from nightmail.providers.request_parameters import CHAT
 
 _PATH = "/messages/batches"
 _TAKEN = frozenset({"endpoint", "completion_window", "drop_params"})

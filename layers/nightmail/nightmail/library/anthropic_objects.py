@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from nightmail.endpoints import CHAT
 from nightmail.library.anthropic_ids import carried_in
 from nightmail.library.backend import Body
 from nightmail.library.objects import Batch
 from nightmail.outcome import Outcome
 from nightmail.providers.anthropic.batch_results import lines_of, to_progress
-from nightmail.providers.request_parameters import CHAT
 
 WINDOW = "24h"  # Anthropic's page on batch processing: what is not done by then expires
 _ENDINGS = ("completed", "expired", "cancelled")

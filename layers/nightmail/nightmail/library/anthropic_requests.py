@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from nightmail.batch import BatchError
 from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT
 from nightmail.errors import InvalidRequest
 from nightmail.library.anthropic_ids import carrying
 from nightmail.library.exceptions import BadRequestError
@@ -19,7 +20,6 @@ from nightmail.library.sources import Source
 from nightmail.lines import Line, read_line
 from nightmail.provider_names import split_model
 from nightmail.providers.anthropic.batch_format import AnthropicFormat
-from nightmail.providers.request_parameters import CHAT
 
 PROVIDER = "anthropic"
 _FILENAME = "requests.json"

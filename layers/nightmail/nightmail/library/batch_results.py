@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from nightmail.library.backend import Body
+from nightmail.library.batch_api import BatchApi
 from nightmail.library.batch_apis import batch_api_of, gateway_batches_of
 from nightmail.library.exceptions import NightmailError
 from nightmail.library.failures import bad_request
@@ -38,34 +39,30 @@ async def _batch_completion_retrieve(
     """A batch. Once it is final, its outcomes are written to `output_file_path`, if that is given.
 
     One line of JSON for each request, in the order of the input; `error` is in it only where something
-    went wrong. The file appears as a whole. Where a provider does not tell what a final batch has used,
-    its results are read for that, so that it has a `cost`.
+    went wrong. The file appears as a whole. Where what a provider tells of a final batch does not make up
+    its `cost`, the results are read for that.
     """
     options, _ = read_options(given)
     api = batch_api_of(options, batch_id)
     batch = await api.retrieve(batch_id)
-    if batch.status not in FINAL:
-        return batch
-    lines = counted(batch, api.outcomes(batch))
-    if output_file_path is not None:
-        await _write(lines, Path(output_file_path))
-    elif batch.nightmail is None:
-        with suppress(NightmailError):  # not there yet, or not any more
-            async for _ in lines:
-                pass
+    if output_file_path is None or batch.status not in FINAL:
+        return await _with_cost(api, batch)
+    await _write(counted(batch, api.outcomes(batch)), Path(output_file_path))
     return batch
 
 
 async def _batch_completion_wait(
     batch_id: str, on_progress: OnProgress | None = None, **given: Any
 ) -> Batch:
-    """The batch in its final status. `on_progress` is called with it at every look, from another thread.
+    """The batch in its final status, with its cost as from `batch_completion_retrieve`.
 
-    It is asked for after an eighth of the time waited so far, at least every minute.
+    It is asked for after an eighth of the time waited so far, at least every minute, and `on_progress` is
+    called with it, from another thread.
     """
     options, _ = read_options(given)
     api = batch_api_of(options, batch_id)
-    return await until_final(api, await api.retrieve(batch_id), on_progress)
+    batch = await until_final(api, await api.retrieve(batch_id), on_progress)
+    return await _with_cost(api, batch)
 
 
 def batch_completion_results(
@@ -88,6 +85,15 @@ def batch_completion_results(
     else:
         lines = _final(options, batch_id)
     return Stream(process().loop, _as_objects(lines))
+
+
+async def _with_cost(api: BatchApi, batch: Batch) -> Batch:
+    """The results may not be there yet, or not any more; then the cost is not known."""
+    if batch.status in FINAL and batch.nightmail is None:
+        with suppress(NightmailError):
+            async for _ in counted(batch, api.outcomes(batch)):
+                pass
+    return batch
 
 
 async def _final(options: Options, batch_id: str) -> AsyncGenerator[Body]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from nightmail.endpoints import CHAT
 from nightmail.library.backend import Body
 from nightmail.library.batch_apis import batch_api_for, batch_api_of, gateway_batches_of
 from nightmail.library.failures import bad_request
@@ -39,7 +40,6 @@ __all__ = [
     "retry_batch",
 ]
 
-_CHAT = "/v1/chat/completions"
 _WINDOW = "24h"
 # What a gateway's batch may be told, and has among its details.
 _SETTINGS = ("strict", "on_deadline", "dry_run")
@@ -47,7 +47,7 @@ _SETTINGS = ("strict", "on_deadline", "dry_run")
 
 async def _create_batch(
     completion_window: str = _WINDOW,
-    endpoint: str = _CHAT,
+    endpoint: str = CHAT,
     input_file_id: str = "",
     metadata: Mapping[str, str] | None = None,
     **given: Any,
@@ -99,7 +99,7 @@ async def _retry_batch(
 
 async def _batch_completion_create(
     input_file_path: str | os.PathLike[str] | None = None,
-    endpoint: str = _CHAT,
+    endpoint: str = CHAT,
     completion_window: str = _WINDOW,
     metadata: Mapping[str, str] | None = None,
     *,

@@ -11,7 +11,7 @@ from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
-from nightmail.library.objects import FileDeleted, FileObject, FilePage
+from nightmail.library.file_objects import FileDeleted, FileObject, FilePage
 from nightmail.library.options import read_options
 from nightmail.library.process import awaited, blocking
 from nightmail.library.servers import home_of

@@ -13,11 +13,13 @@ from nightmail.library.sources import Source
 from nightmail.provider_names import split_model
 from nightmail.providers.json_text import read_json
 
+_LONGEST = 512
+
 
 class _Asked(NamedTuple):
     number: int
-    url: Any
-    model: Any
+    url: str | None
+    model: str | None
 
 
 def refuse_settings(body: Body) -> None:
@@ -57,7 +59,7 @@ def check_alone(source: Source, endpoint: str, provider: str, *, one_model: bool
 def provider_in(source: Source) -> str | None:
     """Whose model the first request asks for, where that is known."""
     first = next(_requests(source), None)
-    split = split_model(first.model) if first and isinstance(first.model, str) else None
+    split = split_model(first.model) if first and first.model else None
     return split[0] if split else None
 
 
@@ -67,7 +69,11 @@ def _requests(source: Source) -> Iterator[_Asked]:
             request = read_json(line)
             body = request.get("body") if isinstance(request, dict) else None
             if isinstance(body, dict):
-                yield _Asked(number, request.get("url"), body.get("model"))
+                yield _Asked(number, _shown(request.get("url")), _shown(body.get("model")))
+
+
+def _shown(value: Any) -> str | None:
+    return value[:_LONGEST] if isinstance(value, str) else None
 
 
 def _mixed(found: str, provider: str, code: str) -> BadRequestError:

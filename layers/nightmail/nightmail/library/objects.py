@@ -12,9 +12,6 @@ __all__ = [
     "Batch",
     "BatchPage",
     "EmbeddingResponse",
-    "FileDeleted",
-    "FileObject",
-    "FilePage",
     "Message",
     "ModelResponse",
     "ModelResponseStream",
@@ -242,30 +239,3 @@ class Outcome(Object):
     response: OutcomeResponse | None
     error: Object | None
     nightmail: Object | None
-
-
-class FileObject(Object):
-    id: str
-    object: str
-    bytes: int
-    created_at: int
-    expires_at: int | None
-    filename: str
-    purpose: str
-    status: str
-
-
-class FileDeleted(Object):
-    id: str
-    object: str
-    deleted: bool
-
-
-class FilePage(Object):
-    """One page of files; the last one's id is `after` for the next page."""
-
-    object: str
-    data: list[FileObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool

@@ -56,20 +56,25 @@ async def as_asked(
 
     async with aclosing(in_order(placed())) as lines:
         async for line in lines:
-            yield json_object(line)
+            if found := json_object(line):
+                yield found
 
 
 async def in_order(placed: AsyncGenerator[tuple[int, bytes]]) -> AsyncGenerator[bytes]:
-    """Lines that come with their places, by these."""
+    """Lines that come with their places, by these; one that comes twice is one."""
     with tempfile.TemporaryFile() as spool:
         begins: list[tuple[int, int]] = []
         async with aclosing(placed):
             async for place, line in placed:
                 begins.append((place, spool.tell()))
                 spool.write(line + b"\n")
+        before = b""
         for _, begin in sorted(begins):
             spool.seek(begin)
-            yield spool.readline()
+            line = spool.readline()
+            if line != before:
+                yield line
+            before = line
 
 
 async def raw_lines(server: Server, path: str) -> AsyncGenerator[bytes]:

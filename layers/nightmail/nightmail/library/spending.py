@@ -82,16 +82,18 @@ async def counted(batch: Batch, lines: AsyncGenerator[Body]) -> AsyncGenerator[B
     async with aclosing(lines):
         async for line in lines:
             yield line
-            if "error" not in line:
-                bill = _bill_in(line)
+            if bill := _bill_in(line):
                 bills[bill.key] = bills[bill.key] + bill if bill.key in bills else bill
     if batch.nightmail is None:
         batch["usage"] = usage_object(total_usage(bills.values()))
         batch["nightmail"] = bills_object(list(bills.values()))
 
 
-def _bill_in(line: Body) -> Bill:
-    return bill_of(Outcome(0, Kind.ANSWERED, line["response"], details=line.get("nightmail")))
+def _bill_in(line: Body) -> Bill | None:
+    details = line.get("nightmail")
+    if "error" in line or not details:
+        return None
+    return bill_of(Outcome(0, Kind.ANSWERED, line["response"], details=details))
 
 
 @lru_cache(maxsize=128)

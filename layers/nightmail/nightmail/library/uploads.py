@@ -12,8 +12,8 @@ import aiohttp
 
 from nightmail.library.exceptions import NightmailError
 from nightmail.library.failures import bad_request
+from nightmail.library.file_objects import FileObject
 from nightmail.library.gathered import gathered
-from nightmail.library.objects import FileObject
 from nightmail.library.server import Body, Server
 from nightmail.library.servers import Home
 from nightmail.library.sources import Source

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-CHAT = "/v1/chat/completions"
-EMBEDDINGS = "/v1/embeddings"
+from nightmail.endpoints import CHAT
+
 DEFAULT_CONCURRENCY = 100
 
 

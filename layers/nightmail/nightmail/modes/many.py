@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from math import inf
 
-from nightmail.usage import Usage
 from nightmail.engine.fan_out import fan_out
 from nightmail.error_object import error_object
 from nightmail.errors import GatewayError
 from nightmail.modes.asked import Item, ManyPrompts, ModelRequest
 from nightmail.modes.runner import Runner
 from nightmail.providers.direct import JsonObject
-from nightmail.usage import usage_of
+from nightmail.usage import Usage, usage_of
 
 
 @dataclass(frozen=True, slots=True, order=True)

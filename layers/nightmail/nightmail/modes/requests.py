@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nightmail.endpoints import EMBEDDINGS
 from nightmail.errors import InvalidRequest
 from nightmail.modes.asked import (
-    EMBEDDINGS,
     ChatRequest,
     Grid,
     ManyPrompts,

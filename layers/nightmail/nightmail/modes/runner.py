@@ -9,11 +9,12 @@ from contextlib import aclosing
 from typing import Protocol, TypeVar
 
 from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT
 from nightmail.engine.call import Call
 from nightmail.engine.engine import Engine
 from nightmail.engine.falling_back import may_fall_back
 from nightmail.errors import GatewayError, ProviderTimedOut
-from nightmail.modes.asked import CHAT, ModelRequest
+from nightmail.modes.asked import ModelRequest
 from nightmail.providers.direct import JsonObject
 
 T = TypeVar("T")

@@ -17,10 +17,14 @@ from nightmail.usage import Usage
 
 @dataclass(frozen=True)
 class Limits:
-    """What one provider batch takes, and how long the provider may take for it."""
+    """What one provider batch takes, and how long the provider may take for it.
+
+    `inputs` are the texts of all its lines together, where they are embedded.
+    """
 
     lines: int
     bytes: int
+    inputs: int | None = None
     minimum_lines: int = 1
     window_seconds: int = 24 * 3600
 

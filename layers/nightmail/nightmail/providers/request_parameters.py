@@ -6,20 +6,19 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
 from nightmail.errors import InvalidRequest
 
-CHAT = "/v1/chat/completions"
-EMBEDDINGS = "/v1/embeddings"
 _DROP = "drop_params"
 _EMBEDDING_ONLY = frozenset({"dimensions", "encoding_format"})
 # Which of chat's parameters other endpoints have too (OpenAI's API reference).
 _TAKEN: Mapping[str, frozenset[str]] = {
     EMBEDDINGS: _EMBEDDING_ONLY | {"user"},
-    "/v1/completions": frozenset(
+    COMPLETIONS: frozenset(
         {"frequency_penalty", "logit_bias", "max_tokens", "n", "presence_penalty", "seed", "stop"}
         | {"temperature", "top_p", "user"}
     ),
-    "/v1/responses": frozenset(
+    RESPONSES: frozenset(
         {"metadata", "parallel_tool_calls", "prompt_cache_key", "safety_identifier"}
         | {"service_tier", "store", "temperature", "top_logprobs", "top_p", "user"}
     ),

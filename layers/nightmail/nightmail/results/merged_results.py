@@ -70,7 +70,10 @@ def read_merged(  # noqa: PLR0917 - the API is given it as a function
 
 
 class _ResultFile(NamedTuple):
+    """`name` is what the cursor calls it."""
+
     file: StoredFile
+    name: str
     batch: int
     is_answer: bool
 
@@ -84,7 +87,12 @@ def _files(batches: Sequence[Batch], stores: Stores, now: int) -> list[_ResultFi
         if file_id
     ]
     return [
-        _ResultFile(stores.files.get(batch.owner, file_id, now), place, is_answer)
+        _ResultFile(
+            stores.files.get(batch.owner, file_id, now),
+            f"{batch.id[-_MARK_CHARACTERS:]}.{'output' if is_answer else 'error'}",
+            place,
+            is_answer,
+        )
         for batch, place, file_id, is_answer in named
     ]
 
@@ -122,12 +130,12 @@ def _fill(
 def _told(
     result: _ResultFile, cursor: _Cursor, objects: ObjectStore, block_bytes: int
 ) -> Iterator[_Told]:
-    name = result.file.id[-_MARK_CHARACTERS:]
-    start = cursor.offsets.get(name, 0)
+    start = cursor.offsets.get(result.name, 0)
     blocks = _blocks(result.file, start, objects, block_bytes)
     for content, end in cut_with_ends(blocks, start):
         line = content + b"\n"
-        yield _Told(number_in_result(line), result.is_answer, result.batch, line, name, end)
+        number = number_in_result(line)
+        yield _Told(number, result.is_answer, result.batch, line, result.name, end)
 
 
 def _blocks(

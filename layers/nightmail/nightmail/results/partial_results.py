@@ -89,7 +89,7 @@ class _Reading:
             if not self._draft.lines:
                 raise
             is_last = False
-        except ValueError as error:  # a made-up cursor, that points into the midst of a line
+        except (LookupError, ValueError) as error:  # made up: it points into the midst of a line
             raise wrong_cursor() from error
         return Page(self._draft.lines, to_text(self._cursor(parts)), is_last)
 
@@ -141,8 +141,6 @@ class _Reading:
         custom_ids = self._custom_ids(chunk, {number_of(row) for row, _ in rows})
         for row, end in rows:
             number = number_of(row)
-            if number not in custom_ids:
-                raise wrong_cursor()
             self._draft.add(result_line(self._batch.id, number, custom_ids[number], row))
             self._logs[name] = end
         if self._logs[name] < size:

@@ -12,6 +12,7 @@ import orjson
 
 from nightmail.chunk import Chunk
 from nightmail.direct_outcome import answered, failed
+from nightmail.endpoints import EMBEDDINGS
 from nightmail.engine.call import Reply
 from nightmail.engine.fan_out import fan_out
 from nightmail.engine.lane import is_throttle
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _MOST_UNSAVED_BYTES = 4 * 1024 * 1024
 _MOST_BYTES_IN_FLIGHT = 128 * 1024 * 1024
 # A line may ask for thousands of embeddings; nothing else is so big.
-_FIRST_GUESSES = {"/v1/embeddings": 8 * 1024 * 1024}
+_FIRST_GUESSES = {EMBEDDINGS: 8 * 1024 * 1024}
 _logger = logging.getLogger(__name__)
 
 

@@ -6,7 +6,7 @@ it could name it in the chunk's item.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from nightmail.bill import Bill, summed
 from nightmail.chunk import Chunk
 from nightmail.cost import UNKNOWN
 from nightmail.errors import NotFound
-from nightmail.file import Segment
 from nightmail.lines import cut_lines
 from nightmail.outcome import (
     Kind,
@@ -30,6 +29,7 @@ from nightmail.outcome import (
     outcome_in,
     to_row,
 )
+from nightmail.steps.log_segments import size_of, to_join
 from nightmail.stores.objects import ObjectStore
 from nightmail.work_keys import log_prefix, numbers_key, runs_prefix, work_folder
 
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from nightmail.prices.price import Pricer
 
 RUN_BYTES = 16 * 1024 * 1024
-_MOST_SEGMENTS = 64  # each is a call for whoever reads the log, and a place in the item
-_JOINED_AT_ONCE = 32
-_LARGE_BYTES = 32 * 1024 * 1024  # is not joined any more
 _WORTH_NOTING_BYTES = 1024 * 1024
 
 
@@ -94,33 +91,25 @@ class ChunkRuns:
         self._remember(rows)
 
     def join(self) -> None:
-        """Make few segments of many; the log's bytes stay where they are.
-
-        The newest are joined with those before them that are no larger, so that a byte is copied a few
-        times in its life however long the log becomes.
-        """
-        small = _small_ones_at_the_end(self._log)
-        if small <= _MOST_SEGMENTS:
+        """Make few segments of many; the log's bytes stay where they are."""
+        first, behind = to_join(self._log)
+        old = self._log[first:behind]
+        if not old:
             return
-        place = len(self._log) - _JOINED_AT_ONCE
-        while place > len(self._log) - small and self._log[place - 1].size <= _size(
-            self._log[place:]
-        ):
-            place -= 1
         joined = self._objects.writer(self._log_key())
-        for piece in self._objects.chunks(self._log[place:]):
+        for piece in self._objects.chunks(old):
             joined.write(piece)
-        self._unneeded += [segment.key for segment in self._log[place:]]
-        self._log[place:] = [joined.complete()]
+        self._log[first:behind] = [joined.complete()]
+        self._unneeded += [segment.key for segment in old]
 
     @property
     def is_sorted(self) -> bool:
         """Whether the runs have all that the log has."""
-        return _size(self._runs) == _size(self._log)
+        return size_of(self._runs) == size_of(self._log)
 
     def sort(self) -> None:
         """Make the next run of what is not sorted yet."""
-        start = _size(self._runs)
+        start = size_of(self._runs)
         rows = self._take_unsorted() or self._rows_from(start)
         rows.sort()
         key = f"{runs_prefix(self._folder)}{start:015d}.jsonl"
@@ -146,12 +135,12 @@ class ChunkRuns:
         noted, numbers = self._noted()
         self.numbers.update(numbers)
         self.numbers.update(map(number_of, _rows(self._objects.chunks(self._log, noted))))
-        size = _size(self._log)
+        size = size_of(self._log)
         if size - noted > _WORTH_NOTING_BYTES:
             self._objects.put(self._numbers_key, orjson.dumps([size, *self.numbers]))
 
     def _noted(self) -> tuple[int, list[int]]:
-        if _size(self._log) <= _WORTH_NOTING_BYTES:
+        if size_of(self._log) <= _WORTH_NOTING_BYTES:
             return 0, []
         try:
             size, *numbers = orjson.loads(self._objects.get(self._numbers_key))
@@ -171,7 +160,7 @@ class ChunkRuns:
         """A chunk that fits into one run need not be read again to be sorted."""
         if self._unsorted is not None:
             self._unsorted += rows
-            if _size(self._log) > RUN_BYTES:
+            if size_of(self._log) > RUN_BYTES:
                 self._unsorted = None
 
     def _take_unsorted(self) -> list[bytes] | None:
@@ -236,14 +225,3 @@ def _priced(row: bytes, chunk: Chunk, pricer: Pricer) -> Finished:
 def _rows(content: Iterable[bytes]) -> Iterator[bytes]:
     for raw in cut_lines(content):
         yield (raw.content or b"") + b"\n"
-
-
-def _small_ones_at_the_end(segments: Sequence[Segment]) -> int:
-    for count, segment in enumerate(reversed(segments)):
-        if segment.size >= _LARGE_BYTES:
-            return count
-    return len(segments)
-
-
-def _size(segments: Iterable[Segment]) -> int:
-    return sum(segment.size for segment in segments)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nightmail.bill import TakenLane
 from nightmail.cost import Cost
 from nightmail.deployment import Deployment
+from nightmail.endpoints import EMBEDDINGS, MODERATIONS
 from nightmail.lines import Line
 from nightmail.usage import Usage
 
@@ -22,7 +23,7 @@ _BYTES_A_TOKEN = (
 _PROMPTS = ("messages", "input", "prompt", "instructions")
 _TEXTS = ("content", "text", "arguments")
 _MOST_OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-_WITHOUT_OUTPUT = frozenset({"/v1/embeddings", "/v1/moderations"})
+_WITHOUT_OUTPUT = frozenset({EMBEDDINGS, MODERATIONS})
 
 
 class Tally(BaseModel):

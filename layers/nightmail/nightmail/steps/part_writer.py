@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from nightmail.bill import TakenLane
 from nightmail.deployment import Deployment
+from nightmail.endpoints import EMBEDDINGS
 from nightmail.file import Segment
 from nightmail.line_index import IndexRow, to_index_row
 from nightmail.lines import Line
@@ -34,7 +35,8 @@ class Draft(BaseModel):
     """A part of the way at this place, as far as it has been written.
 
     `content` are a shard's lines in the provider's format, or refused lines' outcomes; a chunk has
-    none: it is read from the input file again. `size` counts the bytes that the part's limit is about.
+    none: it is read from the input file again. `size` counts
+    the bytes that the part's limit is about, `inputs` the texts.
     """
 
     way: int
@@ -42,6 +44,7 @@ class Draft(BaseModel):
     first: int
     lines: int = 0
     size: int = 0
+    inputs: int = 0
     index: list[Segment] = Field(default_factory=list)
     content: list[Segment] = Field(default_factory=list)
     tally: Tally | None = None
@@ -77,14 +80,15 @@ class PartWriter:
         self, line: Line, start: int, end: int, content: bytes = b"", tally: Tally | None = None
     ) -> None:
         """The next line: the input file's bytes from `start` to `end`, and what is sent or told."""
-        size = len(content) or end - start
-        part = self._with_room_for(size, line.number)
+        size, inputs = len(content) or end - start, _inputs_of(line)
+        part = self._with_room_for(size, inputs, line.number)
         row = IndexRow(line.number, start, end, orjson.dumps(line.custom_id))
         part.index.write(to_index_row(row))
         part.content.write(content)
         draft = part.draft
         draft.lines += 1
         draft.size += size
+        draft.inputs += inputs
         if tally:
             draft.tally = tally + draft.tally if draft.tally else tally
 
@@ -111,9 +115,9 @@ class PartWriter:
         index = self._spools.open(f"{folder}/index", draft.index)
         self._open = _Open(draft, index, self._spools.open(f"{folder}/content", draft.content))
 
-    def _with_room_for(self, size: int, number: int) -> _Open:
+    def _with_room_for(self, size: int, inputs: int, number: int) -> _Open:
         limits, part = self._limits, self._open
-        if part and _is_full(part.draft, limits, size):
+        if part and _is_full(part.draft, limits, size, inputs):
             self.finish()
         if self._open is None:
             self.resume(Draft(way=self._way, lane=self._lane, first=number))
@@ -121,8 +125,17 @@ class PartWriter:
         return self._open
 
 
-def _is_full(draft: Draft, limits: Limits, size: int) -> bool:
-    return draft.lines >= limits.lines or draft.size + size > limits.bytes
+def _is_full(draft: Draft, limits: Limits, size: int, inputs: int) -> bool:
+    has_too_many = limits.inputs is not None and draft.inputs + inputs > limits.inputs
+    return draft.lines >= limits.lines or draft.size + size > limits.bytes or has_too_many
+
+
+def _inputs_of(line: Line) -> int:
+    """How many texts a line has embedded: a list of numbers is one text, as tokens."""
+    given = line.body.get("input") if line.url == EMBEDDINGS else None
+    if not isinstance(given, list) or not given or isinstance(given[0], int):
+        return 1
+    return len(given)
 
 
 def _called(draft: Draft) -> Draft:

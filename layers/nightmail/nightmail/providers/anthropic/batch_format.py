@@ -6,12 +6,13 @@ Source: Anthropic's API description of Message Batches, and its page on batch pr
 from __future__ import annotations
 
 from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT
 from nightmail.lines import Line
 from nightmail.providers.anthropic.request import to_messages_request
 from nightmail.providers.anthropic.tools import wants_functions
 from nightmail.providers.base import Limits
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import CHAT, with_defaults
+from nightmail.providers.request_parameters import with_defaults
 
 # The request has a place for nothing else that the result has to know.
 FUNCTIONS_SUFFIX = "-f"

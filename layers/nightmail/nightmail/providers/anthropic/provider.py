@@ -7,6 +7,7 @@ from time import time
 from typing import Any
 
 from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT
 from nightmail.errors import InvalidRequest
 from nightmail.providers.anthropic.answer import to_completion
 from nightmail.providers.anthropic.errors import is_error, late_error
@@ -16,7 +17,7 @@ from nightmail.providers.anthropic.tools import wants_functions
 from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import garbled, read_answer
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import CHAT, with_defaults
+from nightmail.providers.request_parameters import with_defaults
 
 _BASE = "https://api.anthropic.com"
 VERSION = "2023-06-01"

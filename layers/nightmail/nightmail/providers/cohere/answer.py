@@ -76,16 +76,18 @@ def failure(
 
 
 def to_usage(usage: Any) -> JsonObject:
-    """`tokens` counts all of the prompt; `billed_units`, without the template, stands in for it."""
+    """`billed_units` are what costs; `tokens`, with a template that is free, stand in for them."""
     counts = mapping_of(usage)
     tokens, billed = mapping_of(counts.get("tokens")), mapping_of(counts.get("billed_units"))
-    prompt = _count(tokens.get("input_tokens")) or _count(billed.get("input_tokens"))
-    completion = _count(tokens.get("output_tokens")) or _count(billed.get("output_tokens"))
+    prompt = _count(billed.get("input_tokens")) or _count(tokens.get("input_tokens"))
+    completion = _count(billed.get("output_tokens")) or _count(tokens.get("output_tokens"))
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": _count(counts.get("cached_tokens"))},
+        "prompt_tokens_details": {
+            "cached_tokens": min(prompt, _count(counts.get("cached_tokens")))
+        },
     }
 
 

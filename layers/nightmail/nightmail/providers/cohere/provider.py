@@ -7,6 +7,7 @@ from time import time
 from typing import Any
 
 from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT, EMBEDDINGS
 from nightmail.errors import InvalidRequest, ProviderError
 from nightmail.providers.cohere import embeddings, parameters
 from nightmail.providers.cohere.answer import failure
@@ -15,7 +16,7 @@ from nightmail.providers.cohere.stream import CohereReader
 from nightmail.providers.direct import HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import openai_details, provider_error, read_answer
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import CHAT, EMBEDDINGS, leave_out, with_defaults
+from nightmail.providers.request_parameters import leave_out, with_defaults
 
 _BASE = "https://api.cohere.com"
 _PATHS = {CHAT: "/v2/chat", EMBEDDINGS: "/v2/embed"}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nightmail.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, RESPONSES
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import garbled
 from nightmail.providers.openai.chat import mend_chat
 from nightmail.providers.openai.embeddings import mend_embeddings
-from nightmail.providers.openai.servers import COMPLETIONS, MODERATIONS, RESPONSES
 from nightmail.providers.openai.usage import mend_usage
-from nightmail.providers.request_parameters import CHAT, EMBEDDINGS
 
 # The list that an answer of each endpoint is about.
 _LISTS = {

@@ -16,7 +16,7 @@ class OpenAIFormat:
     Source: OpenAI's API reference and guide, "Batch".
     """
 
-    limits = Limits(lines=50_000, bytes=200 * 1024 * 1024)
+    limits = Limits(lines=50_000, bytes=200 * 1024 * 1024, inputs=50_000)
 
     def __init__(self, deployment: Deployment) -> None:
         self.endpoints = frozenset(SERVERS[deployment.provider].endpoints)

@@ -9,11 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from nightmail.providers.request_parameters import CHAT, EMBEDDINGS
-
-COMPLETIONS = "/v1/completions"
-RESPONSES = "/v1/responses"
-MODERATIONS = "/v1/moderations"
+from nightmail.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, MODERATIONS, RESPONSES
 
 
 @dataclass(frozen=True, slots=True)
