@@ -1,8 +1,9 @@
-"""Count what the functions ask of AWS, and the states that executions enter: what AWS charges by.
+"""Count what functions ask of AWS, the CPU that they take, and the states that executions enter.
 
 `GET /_nightmail/counts` on the emulator's port tells the counts, `DELETE` begins anew. A call is known by
 the function that makes it and by its operation's name; what others call, and the emulator itself, is not
-counted. States are those of executions and of their maps' children alike.
+counted. CPU is that of invocations without an error, in seconds. States are those of executions and of
+their maps' children alike.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _COPIES = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 _lock = threading.Lock()
 _states: Counter[str] = Counter()
 _calls: Counter[tuple[str, str, str]] = Counter()
+_cpu_seconds: dict[str, float] = {}
 
 
 def count_call(access_key: str, call: str, scope: Any) -> None:
@@ -49,19 +51,26 @@ def count_call(access_key: str, call: str, scope: Any) -> None:
             _calls[function, service, operation] += 1
 
 
+def count_cpu(function: str, seconds: float) -> None:
+    """What one invocation took."""
+    with _lock:
+        _cpu_seconds[function] = _cpu_seconds.get(function, 0) + seconds
+
+
 def report() -> dict[str, Any]:
     with _lock:
         calls = [
             {"function": function, "service": service, "operation": operation, "count": count}
             for (function, service, operation), count in sorted(_calls.items())
         ]
-        return {"states": dict(_states), "calls": calls}
+        return {"states": dict(_states), "calls": calls, "cpu_seconds": dict(_cpu_seconds)}
 
 
 def forget() -> None:
     with _lock:
         _states.clear()
         _calls.clear()
+        _cpu_seconds.clear()
 
 
 def apply() -> None:

@@ -68,6 +68,13 @@ class Emulator:
     def forget_kills(self) -> None:
         self._steer("DELETE", "kill")
 
+    def slow(self, function: str, call: str, seconds: float) -> None:
+        """Let calls of AWS by a function take longer: see local.slowness."""
+        self._steer("POST", "slow", {"function": function, "call": call, "seconds": seconds})
+
+    def forget_slowness(self) -> None:
+        self._steer("DELETE", "slow")
+
     def counts(self) -> dict[str, Any]:
         """States entered and calls of AWS since the last `forget_counts`: see local.counting."""
         return self._steer("GET", "counts")

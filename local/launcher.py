@@ -1,8 +1,8 @@
 """Run the emulator, mended, and the front door before it, in this process until SIGTERM.
 
 `local.emulator` starts it, with the environment that ministack reads when it is imported. A
-development tool: it also listens to `/_nightmail/kill` (see local.chaos), to `/_nightmail/counts` (see
-local.counting), to `PUT /_nightmail/front` `{"api_id": "..."}`, which says where the front door leads
+development tool: it also listens to `/_nightmail/kill` (see local.chaos), to `/_nightmail/slow` (see
+local.slowness), to `/_nightmail/counts` (see local.counting), to `PUT /_nightmail/front` `{"api_id": "..."}`, which says where the front door leads
 to, and to `POST /_nightmail/initialise` `{"function": "..."}`, which starts a function's process and
 tells why it does not start.
 """
@@ -17,6 +17,7 @@ import re
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ministack.app import app
 from ministack.core import lambda_runtime as workers
 from pydantic import ValidationError
 
-from local import chaos, counting, mends
+from local import chaos, counting, mends, slowness
 from local.emulator import CONTAINER_GATEWAY
 from local.front_door import FrontDoor, Receive, Send
 from local.mends.lambda_worker import initialise
@@ -55,6 +56,7 @@ class Emulator:
     async def _serve_aws(self, scope: Any, receive: Receive, send: Send) -> None:
         key, call = _call(scope)
         counting.count_call(key, call, scope)
+        await slowness.wait(key, call)
         waiting = chaos.plan_for_call(key, call)
         if waiting is None:
             await self._emulator(_as_if_encrypted(scope), receive, send)
@@ -80,31 +82,29 @@ class Emulator:
         match method, path:
             case "PUT", "/_nightmail/front":
                 self._front_door.api_id = json.loads(body)["api_id"]
+                return 200, {}
             case "POST", "/_nightmail/initialise":
                 name = json.loads(body)["function"]
                 return 200, {"error": await asyncio.to_thread(initialise, name)}
-            case "POST", "/_nightmail/kill":
-                return _place(body)
-            case "DELETE", "/_nightmail/kill":
-                chaos.forget()
-            case "GET", "/_nightmail/kill":
-                return 200, chaos.report()
-            case "DELETE", "/_nightmail/counts":
-                counting.forget()
-            case "GET", "/_nightmail/counts":
-                return 200, counting.report()
-            case _:
-                return 404, {"message": f"There is no {method} {path}"}
-        return 200, {}
+        asked = f"{method} {path}"
+        if asked not in _WISHES:
+            return 404, {"message": f"There is no {asked}"}
+        try:
+            return 200, _WISHES[asked](body) or {}
+        except ValidationError as error:
+            return 400, {"message": str(error)}
 
 
-def _place(body: bytes) -> tuple[int, dict[str, Any]]:
-    try:
-        order = chaos.Order.model_validate_json(body)
-    except ValidationError as error:
-        return 400, {"message": str(error)}
-    chaos.place(order)
-    return 200, chaos.report()
+_WISHES: dict[str, Callable[[bytes], dict[str, Any] | None]] = {
+    "POST /_nightmail/kill": lambda body: chaos.place(chaos.Order.model_validate_json(body)),
+    "GET /_nightmail/kill": lambda _: chaos.report(),
+    "DELETE /_nightmail/kill": lambda _: chaos.forget(),
+    "POST /_nightmail/slow": lambda body: slowness.add(slowness.Slowness.model_validate_json(body)),
+    "DELETE /_nightmail/slow": lambda _: slowness.forget(),
+    "GET /_nightmail/counts": lambda _: counting.report(),
+    "DELETE /_nightmail/counts": lambda _: counting.forget(),
+}
+"""What tests ask for, by method and path. Raises ValidationError."""
 
 
 def _as_if_encrypted(scope: Any) -> Any:

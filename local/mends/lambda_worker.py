@@ -15,6 +15,7 @@ _record_result.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import shutil
 import signal
@@ -26,7 +27,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from local import chaos
+from local import chaos, counting
 from local.mends.lambda_environment import access_key_of, scratch
 
 RESPONSE_LIMIT = 6_291_556
@@ -47,6 +48,7 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
     event: Any = None
     plan: chaos.Plan | None = None
     peak_memory_mb = 0
+    cpu_seconds = 0.0
     exit_status: int | None = None
 
     @property
@@ -62,6 +64,7 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         invoked_function_arn: str | None = None,
     ) -> dict[str, Any]:
         self.event = event
+        self.cpu_seconds = _cpu_seconds(self._proc)
         chaos.begin(self)
         try:
             result: dict[str, Any] = super().invoke(
@@ -86,7 +89,8 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         return process is None or process.poll() is not None
 
     def weigh(self) -> None:
-        """Note the memory that the process has needed; too much of it ends it."""
+        """Note the CPU and the memory that the process has needed; too much memory ends it."""
+        counting.count_cpu(self.func_name, _cpu_seconds(self._proc) - self.cpu_seconds)
         self.peak_memory_mb = _peak_memory_mb(self._proc)
         if self.peak_memory_mb > int(self.config.get("MemorySize", 128)):
             self.kill_process()
@@ -208,6 +212,16 @@ def _peak_memory_mb(process: Any) -> int:
         return 0
     peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(peaks[0]) // 1024 if peaks else 0
+
+
+def _cpu_seconds(process: Any) -> float:
+    """What the process has taken since it began; 0 where the kernel does not tell."""
+    try:
+        status = Path(f"/proc/{process.pid}/stat").read_text()
+    except (OSError, AttributeError):
+        return 0
+    in_user_mode, in_kernel_mode = status.rpartition(")")[2].split()[11:13]
+    return (int(in_user_mode) + int(in_kernel_mode)) / os.sysconf("SC_CLK_TCK")
 
 
 def _log(function: dict[str, Any], request_id: str, text: str, *rest: Any, **options: Any) -> None:

@@ -31,12 +31,22 @@ def test_states_of_children_and_calls_of_functions_are_counted(miniature: Miniat
     ]
 
 
+def test_the_cpu_of_an_invocation_is_counted(miniature: Miniature) -> None:
+    miniature.emulator.forget_counts()
+
+    miniature.invoke("Step", {"do": "hungry"})
+
+    (function,) = miniature.emulator.counts()["cpu_seconds"]
+    assert function == miniature.name("Step")
+    assert miniature.emulator.counts()["cpu_seconds"][function] > 0
+
+
 def test_what_is_forgotten_does_not_count(miniature: Miniature) -> None:
     miniature.invoke("Step", {"do": "count", "batch": uuid.uuid4().hex, "number": 0})
 
     miniature.emulator.forget_counts()
 
-    assert miniature.emulator.counts() == {"states": {}, "calls": []}
+    assert miniature.emulator.counts() == {"states": {}, "calls": [], "cpu_seconds": {}}
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,16 @@ BATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
+class ShortStep:
+    """A function with so much time, whose calls of AWS that match take so much of it."""
+
+    function: str
+    seconds: int
+    slow_call: str = ""
+    call_seconds: float = 0
+
+
+@dataclass(frozen=True)
 class RunningCloud:
     """What an end-to-end test may touch."""
 
@@ -98,21 +108,23 @@ class RunningCloud:
         return self.running.stack.resources[logical_id]
 
     @contextmanager
-    def step_seconds(self, **seconds: int) -> Iterator[None]:
-        """Functions that may work for no longer than this, for as long as the block lasts."""
+    def short_of_time(self, *steps: ShortStep) -> Iterator[None]:
+        """Functions that may work for no longer, for as long as the block lasts."""
         functions = self.session.client("lambda")
-        names = {self.function_name(function): time for function, time in seconds.items()}
-        before = {
-            name: functions.get_function_configuration(FunctionName=name)["Timeout"]
-            for name in names
-        }
+        names = [self.function_name(step.function) for step in steps]
+        before = [functions.get_function_configuration(FunctionName=name) for name in names]
         try:
-            for name, time in names.items():
-                functions.update_function_configuration(FunctionName=name, Timeout=time)
+            for step, name in zip(steps, names, strict=True):
+                functions.update_function_configuration(FunctionName=name, Timeout=step.seconds)
+                # The emulator counts a process's start among its first work, as AWS does not.
+                self.running.emulator.initialise(name)
+                if step.slow_call:
+                    self.running.emulator.slow(name, step.slow_call, step.call_seconds)
             yield
         finally:
-            for name, time in before.items():
-                functions.update_function_configuration(FunctionName=name, Timeout=time)
+            self.running.emulator.forget_slowness()
+            for name, found in zip(names, before, strict=True):
+                functions.update_function_configuration(FunctionName=name, Timeout=found["Timeout"])
 
     def steps_done(self, function: str, batch_id: str) -> list[str]:
         """Where a function of the state machine said to go next, each time that it worked on a batch."""

@@ -1,4 +1,4 @@
-"""A file that is bigger than a provider's batch, and than what a function gets done in its time."""
+"""Files that are bigger than a provider's batch, and steps that do not fit into their time."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterator
 import pytest
 from nightmail.providers.openai.batch_format import OpenAIFormat
 
-from tests.e2e.conftest import PARAMETERS, RunningCloud
+from tests.e2e.conftest import PARAMETERS, RunningCloud, ShortStep
 from tests.e2e.driver import Desk, assert_well_told, open_buyers_desk
 from tests.e2e.mixed import again, assert_answered, assert_charged, line
 from tests.patience import wait_until
 
 PROVIDERS_LINES = OpenAIFormat.limits.lines
-LINES = PROVIDERS_LINES + 8000
-CALLED = HEALED = int(PARAMETERS["ChunkLines"])
-SECONDS = {
-    "plan_batch": 2,
-    "collect_shard": 2,
-    "finalize_batch": 2,
-    "run_chunk": 4,
-    "finish_shard": 4,
-}
-LATENCY_SECONDS = 1.6
-"""A worker has a hundred calls in flight: a chunk takes it longer than it may work."""
+LINES_OVER = 500
+CALLED = int(PARAMETERS["ChunkLines"])
+LATENCY_SECONDS = 4
+"""A worker has a hundred calls in flight: no chunk is done in two times that."""
+SHORT_STEPS = [
+    ShortStep("plan_batch", 4, "dynamodb PutItem", 0.8),  # one for each part
+    ShortStep("collect_shard", 4),  # the provider is slow
+    ShortStep("run_chunk", 10),  # here too
+    ShortStep("finish_shard", 10),
+    ShortStep("finalize_batch", 6, "s3 GET /*/work/*", 0.35),
+]
 
 
 @pytest.fixture
@@ -32,34 +32,54 @@ def desk(cloud: RunningCloud) -> Iterator[Desk]:
         yield desk
 
 
-def test_steps_that_take_too_long_go_on_where_they_stopped_and_a_big_file_is_cut(
+def test_steps_that_do_not_fit_into_their_time_go_on_where_they_stopped(
     desk: Desk, cloud: RunningCloud
 ) -> None:
-    """The provider's queue takes no two of its batches: each waits for the one before."""
     requests = [
-        *(line(desk, "vectors", number, dimensions=1) for number in range(LINES)),
-        *(line(desk, "gpt", LINES + number, "[[fail:500:1]]") for number in range(HEALED)),
-        *(line(desk, "called", LINES + HEALED + number) for number in range(CALLED)),
+        *(line(desk, ware, place) for place, ware in enumerate(["claude", "command", "embed"])),
+        *(line(desk, "gpt", 1000 + number, "[[fail:500:1]]") for number in range(CALLED)),
+        *(line(desk, "called", 2000 + number) for number in range(CALLED)),
+        *(line(desk, "vectors", 3000 + number, dimensions=256) for number in range(3000)),
     ]
     desk.simulator.behave(
-        desk.fault("stuck_batch", times=1, after_lines=1, name=desk.tenant.owner),
-        desk.fault("queue_limit", lines=PROVIDERS_LINES),
         desk.fault("latency", "POST", "/chat/completions", seconds=LATENCY_SECONDS),
+        desk.fault("trickle", "GET", "/files/*/content", bytes=600_000, seconds=0.6),
     )
 
-    with cloud.step_seconds(**SECONDS):
-        batch = desk.start(requests)
-        wait_until(lambda: "failed" in [each["status"] for each in desk.provider_batches(batch.id)])
-        desk.simulator.release(desk.tenant.owner)
-        journey = desk.finish(requests, batch, pause_seconds=0.5)
+    with cloud.short_of_time(*SHORT_STEPS):
+        journey = desk.run(requests, pause_seconds=0.5)
 
-    for function in SECONDS:
-        assert "more" in cloud.steps_done(function, batch.id), function
+    for step in SHORT_STEPS:
+        assert "more" in cloud.steps_done(step.function, journey.end.id), step.function
     assert journey.end.status == "completed"
     assert journey.errors == []
     assert_well_told(journey)
     assert_answered(journey)
     assert again(desk, journey)["native"] == 0
     assert_charged(desk, journey)
-    made = [each for each in desk.provider_batches(batch.id) if each["status"] == "completed"]
-    assert sorted(each["total"] for each in made) == [HEALED, 8000, PROVIDERS_LINES]
+
+
+def test_a_file_over_a_providers_limits_is_cut_and_its_parts_wait_for_the_providers_queue(
+    desk: Desk,
+) -> None:
+    """The queue takes no two of them, and the first is stuck until another was given back."""
+    count = PROVIDERS_LINES + LINES_OVER
+    requests = [line(desk, "vectors", number, dimensions=1) for number in range(count)]
+    desk.simulator.behave(
+        desk.fault("stuck_batch", times=1, after_lines=1, name=desk.tenant.owner),
+        desk.fault("queue_limit", lines=PROVIDERS_LINES),
+    )
+
+    batch = desk.start(requests)
+    wait_until(lambda: "failed" in [each["status"] for each in desk.provider_batches(batch.id)])
+    desk.simulator.release(desk.tenant.owner)
+    journey = desk.finish(requests, batch, pause_seconds=0.5)
+
+    assert journey.end.status == "completed"
+    assert journey.errors == []
+    assert_well_told(journey)
+    assert_answered(journey)
+    assert again(desk, journey)["native"] == 0
+    assert_charged(desk, journey)
+    done = [each for each in desk.provider_batches(batch.id) if each["status"] == "completed"]
+    assert sorted(each["total"] for each in done) == [LINES_OVER, PROVIDERS_LINES]

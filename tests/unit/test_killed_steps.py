@@ -9,7 +9,7 @@ import pytest
 from nightmail.batch import BatchStatus
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.providers.base import Limits
-from nightmail.steps import chunk_runs, collect_shard, collection, run_chunk
+from nightmail.steps import chunk_runs, collect_shard, collection, log_segments, run_chunk
 from nightmail.stores import multipart
 from nightmail.work_keys import answered_key
 
@@ -200,8 +200,12 @@ def test_lines_that_are_finished_directly_before_the_deadline_are_paid_on_one_la
 ) -> None:
     stuck = {"kind": "stuck_batch", "after_lines": 2}
     for world in worlds(simulator, after, stuck, provider=native.provider, concurrency=1):
-        soon = {"created_at": NOW + 7300 - 86_400, "expires_at": NOW + 7300}
-        world.create(requests(3), on_deadline="finish_direct", **soon)
+        kill_at, world.fate.kill_at = world.fate.kill_at, 0
+        world.create(requests(3), on_deadline="finish_direct")
+        world.step("PlanBatch")
+        world.step("SubmitShard", 1)
+        world.now = world.batch.expires_at - 7200
+        world.fate.calls, world.fate.kill_at = 0, kill_at
         assert world.run().state == "BatchEnded"
         results = world.check_promises(requests(3), paid_once=False)
         assert sorted(results.lanes) == ["direct", "native", "native"]
@@ -219,14 +223,16 @@ def repeats(simulator: SimulatorClient) -> int:
 
 
 @pytest.fixture
-def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunk_runs, "_MOST_RUNS", 2)
+def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_segments, "_MOST_SEGMENTS", 2)
+    monkeypatch.setattr(log_segments, "_JOINED_AT_ONCE", 2)
+    monkeypatch.setattr(chunk_runs, "RUN_BYTES", 1000)
 
 
 @AFTER
 @pytest.mark.parametrize("lines_a_run", [0, 3], ids=["whole", "suspended"])
 def test_a_direct_batch_completes_and_no_more_is_called_again_than_was_in_flight(
-    simulator: SimulatorClient, after: bool, lines_a_run: int, few_runs: None
+    simulator: SimulatorClient, after: bool, lines_a_run: int, short_log: None
 ) -> None:
     lines = [*requests(7), request(8, "[[fail:400]]")]
     direct = {"lane": "direct", "chunk_lines": 6, "concurrency": CONCURRENCY}

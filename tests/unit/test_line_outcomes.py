@@ -149,14 +149,13 @@ def test_the_best_outcome_of_a_line_is_taken_wherever_it_stands() -> None:
 def test_the_more_objects_are_open_the_smaller_are_the_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(line_outcomes, "_OPEN_BYTES", 4000)
     monkeypatch.setattr(line_outcomes, "_SMALLEST_BLOCK", 10)
     objects, s3 = a_store()
     alternating = [range(first, 400, 20) for first in range(1, 21)]
     parts: list[Part] = [
         a_part(objects, n, lines, list(lines)) for n, lines in enumerate(alternating, 1)
     ]
-    lines = iter(InOrder(parts, [Position() for _ in parts], objects))
+    lines = iter(InOrder(parts, [Position() for _ in parts], objects, open_bytes=4000))
     assert [next(lines).number for _ in parts] == list(range(1, 21))
     s3.most = 0
     assert [next(lines).number for _ in range(200)] == list(range(21, 221))

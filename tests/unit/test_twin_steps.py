@@ -16,7 +16,8 @@ from nightmail.stores import multipart
 from local.simulator.client import SimulatorClient
 from tests.unit.fate import Fate
 from tests.unit.native_lanes import NativeLane
-from tests.unit.world import World, requests
+from tests.unit.samples import NOW
+from tests.unit.world import World, request, requests
 
 LINES = 4
 _MOST_CALLS = 1000
@@ -68,6 +69,25 @@ def test_a_twin_at_any_call_changes_nothing(
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
         assert len(world.check_promises(requests(LINES)).output) == LINES
+        assert len(world.provider_batches()) == 2
+        if meeting.calls < number:
+            return
+
+
+def test_a_twin_passes_no_line_on_a_second_time(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    lines = [request(1), request(2, "[[fail:500:1]] Q2"), request(3)]
+    for number in range(1, _MOST_CALLS):
+        simulator.reset()
+        simulator.set(batch_seconds=0)
+        meeting = Meeting(kill_at=number)
+        world = World(simulator, fate=meeting, provider=native.provider)
+        meeting.meanwhile = twin_of(world, provider=native.provider)
+        world.create(lines, expires_at=NOW + 60 * 3600)
+        assert world.run().state == "BatchEnded"
+        assert world.check_promises(lines).lanes == ["native"] * 3
+        assert [part.lines for part in world.parts] == [2, 1]
         assert len(world.provider_batches()) == 2
         if meeting.calls < number:
             return

@@ -58,5 +58,5 @@ def log_prefix(folder: str) -> str:
 
 
 def numbers_key(folder: str) -> str:
-    """The lines of a chunk that have an outcome in a part of its log, as JSON: its size, their numbers."""
-    return f"{folder}/numbers.json"
+    """The lines that have an outcome in so many bytes of a chunk's log: that number, and their bits."""
+    return f"{folder}/numbers"

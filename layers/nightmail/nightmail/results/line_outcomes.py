@@ -1,7 +1,7 @@
 """The outcomes of a batch's lines in the order of the input.
 
 Objects are read by ranges, a block of each that is open at a time: the more are open, the smaller the
-blocks, so that about 32 MB of them are in memory, and five times as many while a thousand are opened.
+blocks. They come to 32 MB together, or a few times as much while hundreds of objects are being opened.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nightmail.outcome import number_of
 from nightmail.part import Part
 from nightmail.stores.objects import CHUNK_BYTES, ObjectStore
 
-_OPEN_BYTES = 32 * 1024 * 1024
+OPEN_BYTES = 32 * 1024 * 1024
 _SMALLEST_BLOCK = 16 * 1024
 
 _Row = tuple[bytes, int, int]  # the row without its newline, its run, the offset behind it
@@ -60,10 +60,15 @@ class InOrder:
     """
 
     def __init__(
-        self, parts: Sequence[Part], positions: Sequence[Position], objects: ObjectStore
+        self,
+        parts: Sequence[Part],
+        positions: Sequence[Position],
+        objects: ObjectStore,
+        open_bytes: int = OPEN_BYTES,
     ) -> None:
         self._parts = parts
         self._objects = objects
+        self._open_bytes = open_bytes
         self._index = [position.index for position in positions]
         self._runs = [
             list(position.runs or [0] * len(part.runs))
@@ -130,7 +135,7 @@ class InOrder:
     def _blocks(self, segments: Sequence[Segment], start: int) -> Iterator[bytes]:
         size = sum(segment.size for segment in segments)
         while start < size:
-            block_bytes = max(_SMALLEST_BLOCK, _OPEN_BYTES // max(1, self._open_streams))
+            block_bytes = max(_SMALLEST_BLOCK, self._open_bytes // max(1, self._open_streams))
             end = start + min(block_bytes, CHUNK_BYTES)
             yield from self._objects.pieces(segments, start, end)
             start = end

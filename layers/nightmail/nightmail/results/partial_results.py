@@ -24,6 +24,7 @@ from nightmail.stores.objects import ObjectStore
 
 # Of chunks that are begun and not over: each is a place in the cursor.
 _MOST_BEGUN = 64
+_OPEN_BYTES = 8 * 1024 * 1024  # of which a page is a part
 _Offset = Annotated[int, Field(ge=0)]
 
 
@@ -172,7 +173,8 @@ class _Reading:
         at = self._sorted if self._sorted and self._is_sorted(name) else _Sorted(part=name)
         if at.runs and len(at.runs) != len(part.runs):
             raise wrong_cursor()
-        lines = InOrder([part], [Position(index=at.index, runs=at.runs)], self._objects)
+        place = Position(index=at.index, runs=at.runs)
+        lines = InOrder([part], [place], self._objects, _OPEN_BYTES)
         owed = Owed(part)
         for number, _, custom_id, row in lines:
             if row is None or not isinstance(part, Chunk):

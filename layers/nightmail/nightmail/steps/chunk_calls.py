@@ -20,6 +20,7 @@ from nightmail.errors import GatewayError, ProviderError
 from nightmail.outcome import billed
 from nightmail.steps.chunk_runs import Finished
 from nightmail.steps.input_lines import OwedLine
+from nightmail.steps.line_set import LineSet
 from nightmail.steps.stand_ins import StandIns, is_for_all
 from nightmail.steps.waits import PATIENCE
 from nightmail.usage import usage_of
@@ -63,7 +64,7 @@ class ChunkCalls:
         self._change = asyncio.Event()
         self.wake = asyncio.Event()
         """Set when there is enough to be saved."""
-        self.left: set[int] = set()
+        self.left = LineSet()
         """The lines that a later round may answer."""
         self.reason: ProviderError | None = None
         """Why the latest of them was left."""

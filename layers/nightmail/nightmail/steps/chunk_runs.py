@@ -12,8 +12,6 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import orjson
-
 from nightmail.bill import Bill, summed
 from nightmail.chunk import Chunk
 from nightmail.cost import UNKNOWN
@@ -29,6 +27,7 @@ from nightmail.outcome import (
     outcome_in,
     to_row,
 )
+from nightmail.steps.line_set import LineSet
 from nightmail.steps.log_segments import size_of, to_join
 from nightmail.stores.objects import ObjectStore
 from nightmail.work_keys import log_prefix, numbers_key, runs_prefix, work_folder
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
 RUN_BYTES = 16 * 1024 * 1024
 _WORTH_NOTING_BYTES = 1024 * 1024
+_OFFSET_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Finished:
 class ChunkRuns:
     """Reads what is there. Then `add` what comes, `book` it, and `sort` it when no more will come.
 
-    Memory: a number for each line that has an outcome, and no more rows than one sorted run takes.
+    Memory: a bit for each line of the file, and no more rows than one sorted run takes.
     """
 
     def __init__(self, chunk: Chunk, objects: ObjectStore) -> None:
@@ -72,7 +72,7 @@ class ChunkRuns:
         self._bills = list(chunk.bills)
         self._unsorted: list[bytes] | None = None if chunk.log else []  # as far as it is known
         self._unneeded: list[str] = []
-        self.numbers: set[int] = set()
+        self.numbers = LineSet()
         """The lines that have an outcome."""
         self._read_numbers()
         self._add_orphans()
@@ -132,21 +132,22 @@ class ChunkRuns:
 
     def _read_numbers(self) -> None:
         """Of the log only what came since somebody last noted the numbers of its lines."""
-        noted, numbers = self._noted()
-        self.numbers.update(numbers)
+        noted, self.numbers = self._noted()
         self.numbers.update(map(number_of, _rows(self._objects.chunks(self._log, noted))))
         size = size_of(self._log)
         if size - noted > _WORTH_NOTING_BYTES:
-            self._objects.put(self._numbers_key, orjson.dumps([size, *self.numbers]))
+            note = size.to_bytes(_OFFSET_BYTES, "little") + self.numbers.to_bytes()
+            self._objects.put(self._numbers_key, note)
 
-    def _noted(self) -> tuple[int, list[int]]:
+    def _noted(self) -> tuple[int, LineSet]:
         if size_of(self._log) <= _WORTH_NOTING_BYTES:
-            return 0, []
+            return 0, LineSet()
         try:
-            size, *numbers = orjson.loads(self._objects.get(self._numbers_key))
+            note = self._objects.get(self._numbers_key)
         except NotFound:
-            return 0, []
-        return size, numbers
+            return 0, LineSet()
+        size = int.from_bytes(note[:_OFFSET_BYTES], "little")
+        return size, LineSet.from_bytes(note[_OFFSET_BYTES:])
 
     def _add_orphans(self) -> None:
         named = {segment.key for segment in self._log}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from nightmail.batch import Batch
 from nightmail.payloads import StepResult
+from nightmail.steps.waits import SHORTEST_WAIT_SECONDS
 
 _SHARE = 12
 _SHORTEST_SECONDS = 300
 _LONGEST_SECONDS = 7200
-_SHORTEST_WAIT_SECONDS = 5
 
 
 def is_finishing(batch: Batch, now: int) -> bool:
@@ -38,7 +38,7 @@ def in_time(batch: Batch, now: int, step: StepResult) -> StepResult:
     moments = [each for each in (_finish_from(batch), _leave_from(batch)) if each and each > now]
     if not moments:
         return step
-    most = max(_SHORTEST_WAIT_SECONDS, min(moments) - now)
+    most = max(SHORTEST_WAIT_SECONDS, min(moments) - now)
     return step.model_copy(update={"wait_seconds": min(step.wait_seconds, most)})
 
 

@@ -13,6 +13,7 @@ from nightmail.errors import LeaseLost, StorageError
 from nightmail.part import Ending
 from nightmail.steps.chunk_calls import ChunkCalls
 from nightmail.steps.chunk_runs import ChunkRuns
+from nightmail.steps.line_set import LineSet
 from nightmail.steps.waits import TimeIsUp
 from nightmail.stores.stores import Stores
 from nightmail.telemetry import logger
@@ -36,7 +37,7 @@ class HeldChunk:
         self._runs = await asyncio.to_thread(ChunkRuns, self.chunk, self._stores.objects)
 
     @property
-    def done(self) -> set[int]:
+    def done(self) -> LineSet:
         """The lines that have an outcome."""
         return self._runs.numbers
 

@@ -128,13 +128,13 @@ class PassingOn:
         wanted = self._batch.lane or deployment.lane
         endpoints = direct_endpoints(deployment.provider)
         can_call = wanted != "native" and self._shard.endpoint in endpoints
-        is_native = wanted != "direct" and self._goes_natively(deployment, lines, can_call)
+        is_native = wanted != "direct" and self._goes_natively(deployment, lines, can_call=can_call)
         if not is_native and not can_call:
             return None
         lane: TakenLane = "native" if is_native else "direct"
         return Destination(deployment, lane, can_call, tries, tuple(fallbacks))
 
-    def _goes_natively(self, deployment: Deployment, lines: int, can_call: bool) -> bool:
+    def _goes_natively(self, deployment: Deployment, lines: int, *, can_call: bool) -> bool:
         if not has_native_lane(deployment.provider) or self._shard.round >= MOST_NATIVE_ROUNDS:
             return False
         lane = self._format_of(deployment)

@@ -23,6 +23,7 @@ from nightmail.steps.chunk_calls import ChunkCalls, Refused
 from nightmail.steps.held_chunk import LEASE_SECONDS, HeldChunk
 from nightmail.steps.input_lines import OwedLine, owed_lines
 from nightmail.steps.leased_pace import LeasedPace
+from nightmail.steps.line_set import LineSet
 from nightmail.steps.stand_ins import StandIns
 from nightmail.steps.waits import TimeIsUp, try_again
 from nightmail.stores.quotas import QuotaStore
@@ -145,7 +146,7 @@ class _Run:
             await self._supervise(calls, lines)
             await self._held.keep(calls)  # or what came last would be owed still
 
-    def _owed_lines(self, left: set[int]) -> list[OwedLine]:
+    def _owed_lines(self, left: LineSet) -> list[OwedLine]:
         """The next lines that have not been tried."""
         file = self._stores.files.get(self._batch.owner, self._batch.input_file_id, self._now())
         tried = self._held.done | left

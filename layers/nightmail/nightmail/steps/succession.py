@@ -60,25 +60,19 @@ class Succession:
     successors: list[Part] = field(default_factory=list)
 
 
+@dataclass
 class SuccessionWriter:
-    """Of one shard. `numbers` are those of its lines, `last_round` its track's latest."""
+    """Of one shard. `numbers` are those of its lines, `last_round` is its track's latest."""
 
-    def __init__(
-        self,
-        batch: Batch,
-        shard: Shard,
-        numbers: array[int],
-        last_round: int,
-        file: StoredFile,
-        objects: ObjectStore,
-    ) -> None:
-        self._batch = batch
-        self._shard = shard
-        self._numbers = numbers
-        self._round = last_round
-        self._file = file
-        self._objects = objects
-        self._spools = Spools(objects)
+    batch: Batch
+    shard: Shard
+    numbers: array[int]
+    last_round: int
+    file: StoredFile
+    objects: ObjectStore
+
+    def __post_init__(self) -> None:
+        self._spools = Spools(self.objects)
 
     def write(
         self, wishes: bytes, destinations: Sequence[Destination], format_of: FormatOf
@@ -98,11 +92,11 @@ class SuccessionWriter:
         limits = to_format.limits
         if not destination.can_call:
             limits = replace(limits, minimum_lines=1)
-        writer = PartWriter(self._batch.id, place, "native", limits, self._spools)
+        writer = PartWriter(self.batch.id, place, "native", limits, self._spools)
         for owed in self._lines(found.goes, place):
             line = _line_of(owed)
             try:
-                content = to_format.to_line(line, line_id(self._batch.id, line.number))
+                content = to_format.to_line(line, line_id(self.batch.id, line.number))
             except InvalidRequest:
                 continue
             writer.add(line, owed.row.start, owed.row.end, content)
@@ -114,7 +108,7 @@ class SuccessionWriter:
         """Those that are to go there; each stays until it has been written."""
         wanted = [each == place for each in goes]
         goes[:] = goes.replace(bytes([place]), bytes([STAYS]))
-        return read_lines(compress(self._rows(), wanted), self._file, self._objects)
+        return read_lines(compress(self._rows(), wanted), self.file, self.objects)
 
     def _write_chunks(self, found: Succession, destinations: Sequence[Destination]) -> None:
         """The index of each chunk, and that of the lines that stay."""
@@ -135,15 +129,15 @@ class SuccessionWriter:
         ]
 
     def _group(self) -> _Group:
-        shard = self._shard
+        shard = self.shard
         folder = work_folder(shard.batch_id, shard.track, shard.number, shard.round)
         return _Group(self._spools.open(f"{folder}/index", []))
 
     def _rows(self) -> Iterator[IndexRow]:
-        return index_of(self._shard, self._objects)
+        return index_of(self.shard, self.objects)
 
     def _at(self, number: int) -> int:
-        return bisect_left(self._numbers, number)
+        return bisect_left(self.numbers, number)
 
     def _shard_of(self, draft: Draft, destination: Destination) -> Part:
         fields = self._fields(destination, draft.first, draft.lines, draft.index)
@@ -157,13 +151,13 @@ class SuccessionWriter:
     def _fields(
         self, destination: Destination, first: int, lines: int, index: list[Segment]
     ) -> dict[str, Any]:
-        self._round += 1
+        self.last_round += 1
         return {
-            "batch_id": self._batch.id,
-            "track": self._shard.track,
-            "number": self._shard.number,
-            "round": self._round,
-            "endpoint": self._shard.endpoint,
+            "batch_id": self.batch.id,
+            "track": self.shard.track,
+            "number": self.shard.number,
+            "round": self.last_round,
+            "endpoint": self.shard.endpoint,
             "deployment": destination.deployment,
             "fallbacks": list(destination.fallbacks),
             "tries": destination.tries,

@@ -15,7 +15,7 @@ TimeIsUp = Callable[[], bool]  # the invocation has to stop soon
 GRACE_SECONDS = 900
 PATIENCE = 6  # tries of what may heal by itself: five minutes in all
 _LONGEST_WAIT_SECONDS = 900  # so that a cancelled batch is not waiting for a day
-_SHORTEST_WAIT_SECONDS = 5
+SHORTEST_WAIT_SECONDS = 5
 
 
 def poll_again(waited_seconds: int) -> StepResult:
@@ -25,7 +25,7 @@ def poll_again(waited_seconds: int) -> StepResult:
 
 def try_again(step: Next, attempts: int, retry_after_seconds: float | None = None) -> StepResult:
     """Twice as long each time, and no shorter than the provider wants, within the longest wait."""
-    backoff = _SHORTEST_WAIT_SECONDS * 2 ** min(attempts, 10)
+    backoff = SHORTEST_WAIT_SECONDS * 2 ** min(attempts, 10)
     wanted = math.ceil(retry_after_seconds or 0)
     return StepResult(next=step, wait_seconds=_bounded(max(backoff, wanted)))
 
@@ -36,4 +36,4 @@ def overtime_seconds(batch: Batch, now: int) -> int:
 
 
 def _bounded(seconds: int) -> int:
-    return max(_SHORTEST_WAIT_SECONDS, min(_LONGEST_WAIT_SECONDS, seconds))
+    return max(SHORTEST_WAIT_SECONDS, min(_LONGEST_WAIT_SECONDS, seconds))
