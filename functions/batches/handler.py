@@ -50,7 +50,7 @@ def cancel_batch(batch_id: str) -> Response[str]:
 
 @app.post("/batches/<batch_id>/retry")
 def retry_batch(batch_id: str) -> Response[str]:
-    retries = Retries(_batches(), wiring.files(), wiring.now)
+    retries = Retries(_batches(), wiring.stores(), wiring.now)
     key = app.current_event.headers.get("idempotency-key")
     body = app.json_object() if app.body() else {}
     return json_response(retries.create(app.owner, batch_id, body, idempotency_key=key))

@@ -77,9 +77,8 @@ def _asked(body: Body) -> Asked:
     effort = body.get("reasoning_effort") or (
         reasoning.get("effort") if isinstance(reasoning, dict) else None
     )
-    named = (
-        choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else None
-    )
+    function = choice.get("function") if isinstance(choice, dict) else None
+    named = function.get("name") if isinstance(function, dict) else None
     return Asked(
         digest=digest(body),
         texts=prompt_texts(body),

@@ -254,6 +254,12 @@ def test_payloads_are_the_packages_models() -> None:
     assert set(BatchTask.model_fields) == {"v", "owner", "batch_id"}
 
 
+def test_each_map_has_its_own_concurrency() -> None:
+    paths = {name: state["MaxConcurrencyPath"] for name, state in maps().items()}
+
+    assert paths == {"RunShards": "$.step.shard_concurrency", "RunChunks": "$.step.map_concurrency"}
+
+
 @pytest.mark.parametrize("function", template.resources(LAMBDA))
 def test_a_functions_name_is_its_folders(function: str) -> None:
     folder = template.folder_of(function)

@@ -117,7 +117,8 @@ def test_the_state_machines_role_invokes_no_other_function() -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["RunChunkFunction", "FinishShardFunction", "JoinFileFunction"]
+    "function",
+    ["PlanBatchFunction", "RunChunkFunction", "FinishShardFunction", "JoinFileFunction"],
 )
 def test_a_step_that_begins_again_may_forget_how_far_it_was(function: str) -> None:
     deletes = [

@@ -82,6 +82,7 @@ def test_the_parameters_defaults_are_the_settings_defaults() -> None:
     for name, parameter in {
         "max_batch_lines": "MaxBatchLines",
         "max_batch_bytes": "MaxBatchBytes",
+        "shard_concurrency": "ShardConcurrency",
         "map_concurrency": "MapConcurrency",
         "chunk_lines": "ChunkLines",
         "chunk_concurrency": "ChunkConcurrency",

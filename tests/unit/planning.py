@@ -98,7 +98,11 @@ class Planning:
             format_of=self.format_of,
             pricer=half_price,
             limits=PlanLimits(
-                self.most_lines, self.most_bytes, concurrency=1, chunk_lines=self.chunk_lines
+                self.most_lines,
+                self.most_bytes,
+                shard_concurrency=3,
+                map_concurrency=1,
+                chunk_lines=self.chunk_lines,
             ),
         )
 

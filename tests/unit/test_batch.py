@@ -12,6 +12,7 @@ from tests.unit.samples import NOW, sample_batch
 
 ALLOWED = {
     ("validating", "in_progress"),
+    ("validating", "completed"),
     ("validating", "failed"),
     ("validating", "expired"),
     ("validating", "cancelling"),

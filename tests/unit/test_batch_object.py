@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from nightmail.batch import Batch
-from nightmail.batch_object import STALLED_SECONDS, to_batch_object, to_list_entry
+from nightmail.batch_object import to_batch_object, to_list_entry
 from nightmail.bill import Bill
 from nightmail.cost import UNKNOWN, Cost
 from nightmail.part import Part
@@ -186,19 +186,33 @@ def test_an_estimate_with_an_unknown_price_is_null_in_all() -> None:
         ({"progressed_at": NOW + 1}, False),
         ({"submitted_at": NOW}, True),
         ({"submitted_at": NOW, "progressed_at": NOW + 60}, False),
+        ({"submitted_at": NOW + 60, "progressed_at": NOW}, False),
+        ({"submitted_at": NOW, "patience_seconds": None}, None),
         ({"submitted_at": NOW, "state": ShardState.COLLECTED}, False),
         ({"submitted_at": NOW, "state": ShardState.PLANNED}, False),
     ],
 )
 def test_a_shard_is_stalled_when_its_provider_told_nothing_new_for_long(
-    fields: dict[str, Any], *, stalled: bool
+    fields: dict[str, Any], *, stalled: bool | None
 ) -> None:
-    shard = sample_shard(**{"state": ShardState.SUBMITTED, **fields})
+    shard = sample_shard(**{"state": ShardState.SUBMITTED, "patience_seconds": 900, **fields})
     running = sample_batch(status="in_progress", shards=1)
-    (told,) = details(running, shard, now=NOW + STALLED_SECONDS)["shards"]
+    found = details(running, shard, now=NOW + 900)
+    (told,) = found["shards"]
 
     assert told["stalled"] is stalled
+    assert found["stalled_shards"] == int(stalled is True)
     assert told["last_progress_at"] == fields.get("progressed_at")
+
+
+def test_stalled_shards_are_counted_also_where_they_are_not_shown() -> None:
+    silent = {"state": ShardState.SUBMITTED, "submitted_at": NOW, "patience_seconds": 900}
+    shards = [sample_shard(number=number) for number in range(1, 121)]
+    shards += [sample_shard(number=number, **silent) for number in range(121, 124)]
+    told = details(sample_batch(status="in_progress", shards=123), *shards, now=NOW + 900)
+
+    assert len(told["shards"]) == 100
+    assert told["stalled_shards"] == 3
 
 
 def test_successors_are_told_with_their_round_and_the_track_that_they_finish() -> None:

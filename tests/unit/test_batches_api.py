@@ -413,6 +413,7 @@ def test_the_details_name_each_shard_and_where_it_stands(
     batches.create(sample_batch(status="in_progress", shards=1, counts={"total": 10}))
     state = ShardState.SUBMITTED
     told = {"provider_batch_id": "theirs", "provider_status": "queued", "progressed_at": NOW}
+    told |= {"patience_seconds": 900}
     parts.plan(sample_shard(state=state, **told))
     assert looked_at(NOW + 60, table)["nightmail"]["shards"] == [
         {

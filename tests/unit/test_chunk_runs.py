@@ -220,6 +220,19 @@ def test_a_run_takes_no_more_than_its_bytes_but_for_a_row_that_is_larger(
     assert max(run.size for run in runs.book(chunk).runs if run.size < 3000) <= 1000
 
 
+def test_a_worker_that_was_overtaken_changes_nothing_that_its_successor_wrote() -> None:
+    objects, _ = a_store()
+    chunk = sample_chunk(lines=2)
+    late, successor = ChunkRuns(chunk, objects), ChunkRuns(chunk, objects)
+    late.add([answer(1)])
+    successor.add([answer(2)])
+    successor.sort()
+    chunk = successor.book(chunk)
+    late.sort()
+    late.join()
+    assert numbers_in(objects, chunk.runs) == numbers_in(objects, chunk.log) == [2]
+
+
 # ---- What a request has answered that a batch goes on with
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
+import orjson
 import pytest
 from nightmail.batch import BatchStatus
 from nightmail.cost import Cost
@@ -12,8 +14,9 @@ from nightmail.payloads import Next
 from nightmail.providers.base import Limits
 from nightmail.providers.openai.batch_format import OpenAIFormat
 
+from tests.unit.fate import Fate
 from tests.unit.machine import Json
-from tests.unit.planning import A_TOKEN, WORK, Planning, a_line, deployment
+from tests.unit.planning import A_TOKEN, WORK, Planning, a_line, as_jsonl, deployment
 from tests.unit.samples import NOW
 
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
@@ -36,6 +39,16 @@ def estimated(lines: list[Json], lines_a_run: int = 0) -> Estimate:
     return estimate
 
 
+def kept(planning: Planning) -> list[str]:
+    """The names of what lies in the bucket beside the file."""
+    folder = f"{WORK}/"
+    return [each.key.removeprefix(folder) for each in planning.stores.objects.segments(folder)]
+
+
+def json_bytes(value: object) -> int:
+    return len(orjson.dumps(value))
+
+
 def way(lines: list[Json]) -> EstimatedWay:
     """The only one."""
     (found,) = estimated(lines).ways
@@ -54,6 +67,32 @@ def test_a_dry_run_ends_completed_and_leaves_nothing_to_run() -> None:
     assert planning.parts == []
     assert not list(planning.stores.objects.segments(f"{WORK}/shards.jsonl"))
     assert planning.run() is Next.DONE
+
+
+@pytest.mark.parametrize("content", [b"", b"no json\n"], ids=["good", "bad"])
+def test_a_dry_run_keeps_no_more_than_how_far_it_has_come_and_in_the_end_nothing(
+    content: bytes,
+) -> None:
+    planning = Planning(ALL, lines_a_run=1)
+    lines = [a_line(1, CHAT, "gpt"), a_line(2, CHAT, "llama"), a_line(3, EMBEDDINGS, "claude")]
+    planning.create(as_jsonl(lines) + content, dry_run=True)
+    while planning.step().next is Next.MORE:
+        assert kept(planning)
+        assert all(re.fullmatch(r"plan\.(json|\d+\.ids)", name) for name in kept(planning))
+    assert kept(planning) == []
+
+
+def test_a_dry_run_that_was_killed_at_any_call_leaves_nothing() -> None:
+    lines = [a_line(1, CHAT, "gpt"), a_line(2, CHAT, "llama")]
+    for number in range(1, 1000):
+        planning = Planning(ALL, lines_a_run=1, fate=Fate(kill_at=number, after=True))
+        planning.create(lines, dry_run=True)
+        assert planning.run() is Next.DONE
+        assert planning.batch.estimate
+        assert kept(planning) == []
+        if planning.fate.calls < number:
+            return
+    raise AssertionError("There is no end to the calls.")
 
 
 def test_a_wrong_file_fails_a_dry_run_too() -> None:
@@ -134,6 +173,76 @@ def test_what_becomes_a_chunk_after_all_is_priced_as_one(monkeypatch: pytest.Mon
 )
 def test_a_prompt_counts_by_the_bytes_of_its_text(body: Json, tokens: int) -> None:
     assert way([a_line(1, CHAT, "llama", **body)]).input_tokens == tokens
+
+
+SCHEMA: Json = {"type": "object", "properties": {"answer": {"type": "string"}}}
+TOOL: Json = {"type": "function", "function": {"name": "look", "parameters": SCHEMA}}
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "more", "size"),
+    [
+        ("llama", CHAT, {"tools": [TOOL]}, json_bytes([TOOL])),
+        ("llama", CHAT, {"functions": [SCHEMA]}, json_bytes([SCHEMA])),
+        (
+            "llama",
+            CHAT,
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}},
+            json_bytes({"type": "json_schema", "json_schema": {"schema": SCHEMA}}),
+        ),
+        ("llama", CHAT, {"response_format": {"type": "json_object"}}, 0),
+        (
+            "gpt",
+            "/v1/responses",
+            {"text": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+            json_bytes({"type": "json_schema", "schema": SCHEMA}),
+        ),
+        ("gpt", "/v1/responses", {"text": {"verbosity": "low"}}, 0),
+        ("gpt", "/v1/responses", {"text": "wrong"}, 0),
+    ],
+)
+def test_tools_and_the_schema_of_an_answer_count_by_their_bytes(
+    model: str, url: str, more: Json, size: int
+) -> None:
+    prompt = (
+        {"messages": [{"role": "user", "content": "xxxx"}]} if url == CHAT else {"input": "xxxx"}
+    )
+    found = way([a_line(1, url, model, **prompt, **more)])
+    assert found.input_tokens == 1 + -(-size // 4)
+
+
+def test_calls_of_tools_in_a_conversation_count() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "x" * 8}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [call]}
+    assert way([a_line(1, CHAT, "llama", messages=[asked])]).input_tokens == 2
+    answered = {"type": "function_call_output", "call_id": "1", "output": "x" * 8}
+    assert way([a_line(1, "/v1/responses", "gpt", input=[answered])]).input_tokens == 2
+
+
+@pytest.mark.parametrize("lines_a_run", [0, 1])
+def test_lines_with_images_or_files_are_warned_of(lines_a_run: int) -> None:
+    parts = [
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
+    ]
+    given = [{"type": "input_image", "image_url": ""}, {"type": "input_file", "file_id": "1"}]
+    lines = [
+        a_line(1, CHAT, "gpt", max_tokens=1),
+        *(
+            a_line(number, CHAT, "gpt", messages=[{"role": "user", "content": [part, part]}], n=1)
+            | {"custom_id": f"part-{number}"}
+            for number, part in enumerate(parts)
+        ),
+        *(
+            a_line(number, "/v1/responses", "gpt", input=[{"role": "user", "content": [part]}])
+            | {"custom_id": f"given-{number}"}
+            for number, part in enumerate(given)
+        ),
+    ]
+    warnings = estimated(lines, lines_a_run).warnings
+    assert "5 lines have images or files, whose tokens are not estimated." in warnings
+    assert not any("images" in each for each in estimated(lines[:1]).warnings)
 
 
 @pytest.mark.parametrize(

@@ -162,13 +162,13 @@ def test_a_batch_that_its_provider_fails_ends_with_every_line_told(
 
 
 @AFTER
-@pytest.mark.parametrize("hours", [24, 60])
+@pytest.mark.parametrize(("provider", "hours"), [("openai", 24), ("anthropic", 60)])
 def test_a_batch_whose_lines_are_tried_again_completes(
-    simulator: SimulatorClient, native: NativeLane, after: bool, hours: int
+    simulator: SimulatorClient, provider: str, after: bool, hours: int
 ) -> None:
     """Within a window that is longer than the provider's they go natively, else directly."""
     lines = [request(1), request(2, "[[fail:500:1]] Q2"), request(3, "[[fail:400]]")]
-    for world in worlds(simulator, after, provider=native.provider):
+    for world in worlds(simulator, after, provider=provider):
         world.create(lines, expires_at=NOW + hours * 3600)
         assert world.run().state == "BatchEnded"
         is_native = hours > 24

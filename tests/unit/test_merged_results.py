@@ -141,11 +141,14 @@ def test_a_retry_that_ends_between_two_pages_is_read_from_there_on() -> None:
     assert family.page() == ([], True)
 
 
-def test_a_batch_that_has_no_files_yet_is_passed_over() -> None:
+def test_a_retry_that_has_no_files_yet_is_waited_for_and_one_that_has_none_is_passed_over() -> None:
     family = Family()
-    parent = family.add({1: FAILED})
-    family.batches.append(sample_batch(id="batch_" + "9" * 32, status=BatchStatus.IN_PROGRESS))
-    assert family.read() == [line(parent, 1, FAILED)]
+    parent = family.add({1: ANSWERED, 2: FAILED})
+    retry = sample_batch(id="batch_" + "9" * 32, status=BatchStatus.IN_PROGRESS)
+    family.batches.append(retry)
+    assert family.page() == ([line(parent, 1, ANSWERED)], False)
+    family.batches[1] = retry.model_copy(update={"status": BatchStatus.FAILED})
+    assert family.page() == ([line(parent, 2, FAILED)], True)
 
 
 def test_blocks_are_smaller_where_there_are_many_files(monkeypatch: pytest.MonkeyPatch) -> None:

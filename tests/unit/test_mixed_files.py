@@ -153,6 +153,36 @@ def test_the_balance_goes_on_where_planning_stopped(lines_a_run: int) -> None:
     assert [part.lines for part in stopped.parts] == [4, 2]
 
 
+# ---- Turns
+
+
+def test_the_maps_take_the_parts_of_each_way_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is slow has the first slots no more than anybody else."""
+    monkeypatch.setattr(OpenAIFormat, "limits", Limits(lines=2, bytes=10_000))
+    groq, mistral = deployment("a", "groq"), deployment("b", "mistral")
+    planning = Planning([GPT, deployment("other"), groq, mistral], chunk_lines=1)
+    models = ["gpt"] * 7 + ["other"] * 4 + ["a"] * 3 + ["b"] * 2
+    planning.plan([a_line(number, CHAT, model) for number, model in enumerate(models)])
+    names = {
+        (part.kind, part.number): (part.deployment.name, part.first) for part in planning.parts
+    }
+    assert [names["shard", number] for number in planning.items("shard")] == [
+        ("gpt", 1),
+        ("other", 8),
+        ("gpt", 3),
+        ("other", 10),
+        ("gpt", 5),
+        ("gpt", 7),
+    ]
+    assert [names["chunk", number] for number in planning.items("chunk")] == [
+        ("a", 12),
+        ("b", 15),
+        ("a", 13),
+        ("b", 16),
+        ("a", 14),
+    ]
+
+
 # ---- Fallbacks
 
 
@@ -165,13 +195,22 @@ def test_a_part_knows_whom_to_ask_next_its_group_first_then_the_configs_models()
     assert (second.deployment, second.fallbacks) == (mistral, [groq, CLAUDE, GPT])
 
 
-def test_fallbacks_are_ten_at_most_and_none_without_a_lane() -> None:
-    group = [deployment("m", "groq", rpm=number) for number in range(1, 14)]
-    planning = Planning([*group, deployment("m", "elsewhere")])
+@pytest.mark.parametrize(
+    ("siblings", "configured", "taken"), [(11, 3, (5, 3)), (11, 12, (5, 5)), (2, 12, (2, 8))]
+)
+def test_fallbacks_are_ten_at_most_five_of_them_siblings(
+    siblings: int, configured: int, taken: tuple[int, int]
+) -> None:
+    group = [deployment("m", "groq", rpm=number + 1) for number in range(siblings + 1)]
+    others = [deployment(f"other-{number}", "groq") for number in range(configured)]
+    planning = Planning(
+        [*group, *others, deployment("m", "elsewhere")],
+        fallbacks={"m": [each.name for each in others]},
+    )
     planning.plan([a_line(1, CHAT, "m")])
     (part,) = planning.parts
-    others = [each for each in group if each != part.deployment]
-    assert part.fallbacks == others[:10]
+    its_siblings = [each for each in group if each != part.deployment]
+    assert part.fallbacks == its_siblings[: taken[0]] + others[: taken[1]]
 
 
 def test_a_batch_that_goes_directly_falls_back_directly() -> None:

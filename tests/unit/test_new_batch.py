@@ -216,3 +216,11 @@ def test_a_retry_refuses_anything_else(body: dict[str, Any], param: str, code: s
         retried(sample_batch(), **body)
 
     assert (refusal.value.param, refusal.value.code) == (param, code)
+
+
+@pytest.mark.parametrize("name", ["strict", "on_deadline", "dry_run"])
+def test_an_option_in_the_wrong_place_is_refused_with_the_right_one(name: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_new_batch({**BODY, name: True})
+    assert f"'nightmail.{name}'" in refused.value.message
+    assert refused.value.param == name

@@ -312,7 +312,7 @@ def test_a_batch_is_merged_with_its_retries_and_theirs_in_the_order_of_the_input
 def test_an_answer_stays_whatever_a_later_retry_says(family: Family) -> None:
     parent = family.add("a", [], [1])
     family.add("b", [1], [], retry_of="a")
-    family.add("c", [], [1], retry_of="a")
+    family.add("c", [], [1], retry_of="b")
 
     assert told(read(batch_id=parent, merged="true")) == [("line-1", 200, "b")]
 
@@ -339,6 +339,18 @@ def test_what_a_running_retry_may_still_answer_is_waited_for(family: Family) -> 
     assert all(INCOMPLETE in page.headers for page in (before, still))
     assert told(after) == [("line-2", 200, "b"), ("line-3", 200, "a"), ("line-4", 400, "b")]
     assert INCOMPLETE not in after.headers
+
+
+def test_a_retry_behind_one_that_ran_nothing_is_waited_for(family: Family) -> None:
+    parent = family.add("a", [1], [2])
+    family.add("b", [], [], retry_of="a", status="failed")
+    family.add("c", [], [], retry_of="b", status="in_progress")
+    running = read(batch_id=parent, merged="true")
+    family.end("c", [2], [])
+    rest = read(batch_id=parent, merged="true", after=running.headers[CURSOR])
+
+    assert (ids(running), INCOMPLETE in running.headers) == (["line-1"], True)
+    assert (told(rest), INCOMPLETE in rest.headers) == ([("line-2", 200, "c")], False)
 
 
 def test_a_batch_without_retries_is_its_two_files_as_one(family: Family) -> None:

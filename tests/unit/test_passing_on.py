@@ -255,7 +255,7 @@ def test_with_the_wish_to_finish_directly_lines_go_natively_whatever_the_window(
 
 @pytest.mark.parametrize(
     ("window", "left", "lane"),
-    [(24, 2, "direct"), (24, 2.01, "native"), (1, 5 / 60, "direct"), (1, 5.1 / 60, "native")],
+    [(24, 2, "direct"), (24, 2.01, "native"), (1, 30 / 60, "direct"), (1, 30.1 / 60, "native")],
 )
 def test_when_time_is_short_they_go_directly(window: float, left: float, lane: str) -> None:
     batch = {**WISH, "created_at": NOW - int((window - left) * HOUR)}

@@ -35,7 +35,8 @@ def planning() -> Planning:
 def test_a_good_file_becomes_a_shard_and_the_batch_is_in_progress(planning: Planning) -> None:
     planning.create(lines_of(3))
     step = planning.step()
-    assert (step.next, step.shards, step.chunks, step.concurrency) == (Next.PARTS, 1, 0, 1)
+    assert (step.next, step.shards, step.chunks) == (Next.PARTS, 1, 0)
+    assert (step.shard_concurrency, step.map_concurrency) == (3, 1)
     batch = planning.batch
     assert batch.status is BatchStatus.IN_PROGRESS
     assert (batch.in_progress_at, batch.shards, batch.chunks, batch.model) == (NOW, 1, 0, MODEL)

@@ -208,7 +208,7 @@ def test_a_cancel_that_did_not_arrive_is_sent_again(world: World, status: int) -
 
 
 @pytest.mark.parametrize(("late", "ending"), [(True, Ending.EXPIRED), (False, Ending.CANCELLED)])
-def test_a_provider_that_does_not_stop_is_left_after_a_quarter_of_an_hour(
+def test_a_provider_that_does_not_stop_is_left_after_three_hours(
     world: World, late: bool, ending: Ending
 ) -> None:
     if late:
@@ -217,7 +217,7 @@ def test_a_provider_that_does_not_stop_is_left_after_a_quarter_of_an_hour(
         world.cancel()
     answer_with(world, status="cancelling")
     assert poll(world)[0] == "poll"
-    world.now += 899
+    world.now += 3 * 3600 - 1
     assert poll(world)[0] == "poll"
     world.now += 1
     assert poll(world)[0] == "collect"
@@ -281,7 +281,7 @@ def test_a_caller_that_cancels_meanwhile_gives_the_provider_its_time(finishing: 
     finishing.now += 3599
     poll(finishing)
     finishing.cancel()
-    finishing.now += 899
+    finishing.now += 3 * 3600 - 1
     assert poll(finishing)[0] == "poll"
     finishing.now += 1
     assert poll(finishing)[0] == "collect"
@@ -302,10 +302,11 @@ def test_without_another_lane_or_wish_the_provider_works_until_the_end(
 # ---- Whose a batch is
 
 
-def adopted(simulator: SimulatorClient) -> World:
+def adopted(simulator: SimulatorClient, *faults: Json) -> World:
     """A shard that has adopted its batch without being sure."""
     world = World(simulator, provider="anthropic")
-    simulator.behave({"kind": "drop", "when": "after", "times": 1, "match": world.native.create})
+    lost = {"kind": "drop", "when": "after", "times": 1, "match": world.native.create}
+    simulator.behave(lost, *faults)
     world.create(requests(3))
     world.step("PlanBatch")
     world.step("SubmitShard", 1)
@@ -316,6 +317,20 @@ def adopted(simulator: SimulatorClient) -> World:
 
 def test_an_adopted_batch_that_is_nobody_elses_goes_on(simulator: SimulatorClient) -> None:
     assert poll(adopted(simulator)) == ("collect", 0)
+
+
+@pytest.mark.parametrize("wish", ["cancel", "finish_direct"])
+def test_an_adopted_batch_may_be_a_strangers_so_it_is_not_cancelled(
+    simulator: SimulatorClient, wish: str
+) -> None:
+    world = adopted(simulator, {"kind": "stuck_batch"})
+    world.change_batch(on_deadline="finish_direct")
+    if wish == "cancel":
+        world.cancel()
+    else:
+        world.now = world.batch.expires_at - 60
+    assert poll(world)[0] == "poll"
+    assert simulator.calls(**world.native.cancel) == []
 
 
 def test_an_adopted_batch_that_turns_out_to_be_anothers_stops_the_shard(
@@ -351,17 +366,25 @@ def test_a_refusal_is_waited_out_for_five_minutes(world: World, status: int) -> 
     assert shard.errors[0].message == f"openai answered {status}: No."
 
 
-@pytest.mark.parametrize(
-    ("status", "goes_to"), [(401, "done"), (404, "collect")], ids=["refused", "vanished"]
-)
-def test_only_of_a_batch_that_vanished_a_fallback_takes_the_lines(
-    simulator: SimulatorClient, native: NativeLane, status: int, goes_to: str
+@pytest.mark.parametrize("path", ["*", "poll"], ids=["and none is listed", "and it is listed"])
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_batch_that_cannot_be_seen_may_be_paid_so_no_fallback_takes_its_lines(
+    simulator: SimulatorClient, native: NativeLane, status: int, path: str
 ) -> None:
-    """Whatever else keeps us from seeing it, it may still be paid."""
     world = submitted(simulator, provider=native.provider)
     world.change_shard(fallbacks=[world.deployment("other")], attempts=6)
-    simulator.behave({"kind": "status", "status": status, "message": "No."})
-    assert poll(world)[0] == goes_to
+    match = native.poll if path == "poll" else {}
+    simulator.behave({"kind": "status", "status": status, "match": match})
+    assert poll(world)[0] == "done"
+
+
+def test_the_lines_of_a_batch_that_vanished_are_taken_by_a_fallback(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    world = submitted(simulator, provider=native.provider)
+    others = [world.deployment("other")]
+    world.change_shard(fallbacks=others, attempts=6, provider_batch_id="gone")
+    assert poll(world)[0] == "collect"
 
 
 def test_a_failed_batch_is_collected_for_its_fallback(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -150,6 +151,13 @@ def test_every_provider_with_a_key_has_a_vendor_and_every_vendor_is_known() -> N
     known = {each.id for each in providers}
     assert known.issuperset(VENDORS.values())
     assert known.issuperset(row.vendor for row in TABLE)
+
+
+def test_every_discount_names_its_page_and_when_it_was_known() -> None:
+    for row in TABLE:
+        assert row.source
+        assert re.fullmatch(r"https://[a-z.]+/[a-z/-]+", row.url)
+        assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", row.as_of)
 
 
 def test_every_provider_with_a_native_lane_is_in_the_table_of_discounts() -> None:

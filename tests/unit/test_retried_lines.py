@@ -71,6 +71,15 @@ def test_an_error_file_that_is_gone_fails_the_retry(changes: Json) -> None:
     assert PARENT in planning.batch.errors[0].message
 
 
+def test_where_the_retry_before_ran_nothing_the_lines_are_those_of_its_own_parent() -> None:
+    planning = Planning()
+    with_parent(planning, [2, 3], chunks=1)
+    refused = {"id": "batch_refused", "status": BatchStatus.FAILED, "retry_of": PARENT}
+    planning.stores.batches.create(sample_batch(**refused))
+    planning.plan(lines_of(4), retry_of="batch_refused")
+    assert numbers(planning) == [2, 3]
+
+
 def test_an_input_file_that_is_gone_fails_the_retry() -> None:
     planning = Planning()
     with_parent(planning, [1])

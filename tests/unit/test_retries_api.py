@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from nightmail import wiring
+from nightmail.api.batches import Batches, Once
+from nightmail.api.retries import Retries
 from nightmail.batch import Batch
-from nightmail.errors import WriteConflict
+from nightmail.errors import StatusConflict, WriteConflict
 from nightmail.file import Segment, StoredFile
 from nightmail.stores.batches import BatchStore
 from nightmail.stores.files import FileStore
+from nightmail.stores.parts import PartStore
 from nightmail.stores.table import Key, Table
 
 from functions.batches.handler import handler
@@ -91,13 +94,83 @@ def test_a_retry_is_a_new_batch_that_names_its_parent(parent: Batch, batches: Ba
     assert child.expires_at == child.created_at + 86_400
 
 
-def test_a_parent_knows_its_retries_and_stays_as_it_was(parent: Batch, batches: BatchStore) -> None:
-    children = [retry().json["id"] for _ in range(2)]
+def ended(batches: BatchStore, batch_id: str, **more: Any) -> Batch:
+    """A retry that has ended, with lines that failed again."""
+    fields = {"status": "completed", "chunks": 1, "error_file_id": "file-again", **more}
+    changed(batches, batches.get("alice", batch_id), **fields)
+    return batches.get("alice", batch_id)
 
-    assert [child.id for child in batches.retries(parent)] == sorted(children)
+
+def test_a_parent_knows_its_retries_and_stays_as_it_was(
+    parent: Batch, batches: BatchStore, files: FileStore
+) -> None:
+    files.create(kept_file("file-again"))
+    first = ended(batches, retry().json["id"])
+    second = retry().json["id"]
+
+    assert [child.id for child in batches.retries(parent)] == [first.id, second]
     assert batches.get("alice", parent.id) == parent
-    (child, _) = batches.retries(parent)
-    assert list(batches.retries(child)) == []
+    assert [child.id for child in batches.retries(first)] == [second]
+
+
+def test_a_second_retry_runs_what_the_first_could_not(
+    parent: Batch, batches: BatchStore, files: FileStore
+) -> None:
+    files.create(kept_file("file-again"))
+    first = ended(batches, retry().json["id"])
+    second = ended(batches, retry().json["id"])
+
+    assert second.retry_of == first.id
+    assert retry(batch_id=first.id).json["nightmail"]["retry_of"] == second.id
+
+
+def test_while_a_retry_runs_there_is_no_other(parent: Batch, batches: BatchStore) -> None:
+    running = retry().json["id"]
+    answer = retry()
+
+    assert running in refused(answer, 409)
+    assert answer.headers["x-should-retry"] == "false"
+    assert [child.id for child in batches.retries(parent)] == [running]
+
+
+def test_what_retries_have_answered_is_not_run_again(parent: Batch, batches: BatchStore) -> None:
+    first = ended(batches, retry().json["id"], error_file_id=None)
+
+    message = refused(retry(), 409)
+    assert message.startswith("Nothing is left to retry")
+    assert first.id in message
+    assert "without failed requests" in refused(retry(batch_id=first.id), 409)
+
+
+@pytest.mark.parametrize("of_itself", [False, True])
+def test_a_retry_of_which_nothing_was_run_stands_in_nobodys_way(
+    of_itself: bool, parent: Batch, batches: BatchStore
+) -> None:
+    refusal = ended(batches, retry().json["id"], status="failed", chunks=0, error_file_id=None)
+    answer = retry(batch_id=refusal.id if of_itself else parent.id)
+
+    assert answer.json["nightmail"]["retry_of"] == refusal.id
+    assert batches.latest_run(refusal) == parent
+
+
+class Overtaken(Batches):
+    """Another request comes first, between the checks and the write."""
+
+    def begin(self, batch: Batch, once: Once | None = None) -> dict[str, Any]:
+        faster = batch.model_copy(update={"id": "batch_faster"})
+        super().begin(faster)
+        return super().begin(batch, once)
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_of_two_retries_at_the_same_time_one_is_refused(
+    key: str | None, parent: Batch, batches: BatchStore, parts: PartStore
+) -> None:
+    slower = Retries(Overtaken(batches, parts, wiring.now), wiring.stores(), wiring.now)
+
+    with pytest.raises(StatusConflict, match="batch_faster"):
+        slower.create("alice", parent.id, {}, idempotency_key=key)
+    assert [child.id for child in batches.retries(parent)] == ["batch_faster"]
 
 
 def test_a_retry_may_be_retried(parent: Batch, batches: BatchStore) -> None:
@@ -220,4 +293,4 @@ def test_a_retry_and_its_mark_are_written_both_or_neither(
     with pytest.raises(WriteConflict):
         batches.create(taken)
 
-    assert table.get(Key("BATCH#batch_other", f"RETRY#{taken.id}")) is None
+    assert table.get(Key("BATCH#batch_other", "RETRY")) is None

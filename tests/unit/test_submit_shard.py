@@ -10,7 +10,7 @@ from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, StorageUnavailable
 from nightmail.part import Ending
 from nightmail.providers.base import BatchProvider
-from nightmail.providers.registry import open_provider
+from nightmail.providers.registry import open_format, open_provider
 from nightmail.shard import ShardState
 from nightmail.stores.claims import Claim
 
@@ -49,6 +49,20 @@ def test_a_planned_shard_is_submitted_and_its_lease_given_back(world: World) -> 
     (batch,) = world.provider_batches()
     assert (shard.state, shard.provider_batch_id) == (ShardState.SUBMITTED, batch["id"])
     assert (shard.submitted_at, shard.lease_until, shard.attempts) == (NOW, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "patience"), [(3600, 900), (DAY, DAY // 4), (7 * DAY, DAY // 4)]
+)
+def test_a_provider_that_counts_has_a_quarter_of_the_time_for_its_next_news(
+    native: NativeLane, simulator: SimulatorClient, seconds: int, patience: int
+) -> None:
+    world = World(simulator, provider=native.provider)
+    world.create(requests(3), expires_at=NOW + seconds, on_deadline="finish_direct")
+    world.step("PlanBatch")
+    submit(world)
+    counts = open_format(world.shard.deployment).live_counts
+    assert world.shard.patience_seconds == (patience if counts else None)
 
 
 @pytest.mark.parametrize(

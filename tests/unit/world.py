@@ -145,7 +145,8 @@ class World:
             limits=PlanLimits(
                 lines=50_000,
                 bytes=200 * 1024 * 1024,
-                concurrency=1,
+                shard_concurrency=1,
+                map_concurrency=1,
                 chunk_lines=self.chunk_lines,
             ),
         )

@@ -13,7 +13,6 @@ from nightmail.part import Part
 from nightmail.shard import Shard, ShardState
 from nightmail.usage import Usage
 
-STALLED_SECONDS = 6 * 3600  # a quarter of the day that every provider gives itself for a batch
 _MOST_PARTS = 100
 _PLAIN_FIELDS = (
     "id",
@@ -49,6 +48,7 @@ def to_batch_object(batch: Batch, parts: Sequence[Part], now: int) -> dict[str, 
         **_settings(batch),
         **bills_object(bills),
         "shards": shards[:_MOST_PARTS],
+        "stalled_shards": sum(shard["stalled"] is True for shard in shards),
         "chunks": chunks[:_MOST_PARTS],
     }
     return {**_openai_object(batch, parts, total_usage(bills)), "nightmail": details}
@@ -139,10 +139,14 @@ def _shard_object(shard: Shard, now: int) -> dict[str, Any]:
     }
 
 
-def _is_stalled(shard: Shard, now: int) -> bool:
-    """Whether its provider runs it and has told nothing new for long."""
-    latest = shard.progressed_at or shard.submitted_at or now
-    return shard.state is ShardState.SUBMITTED and now - latest >= STALLED_SECONDS
+def _is_stalled(shard: Shard, now: int) -> bool | None:
+    """Whether its provider runs it and has told nothing new for long; None where it tells nothing."""
+    if shard.state is not ShardState.SUBMITTED:
+        return False
+    if shard.patience_seconds is None:
+        return None
+    latest = max(shard.progressed_at or 0, shard.submitted_at or 0) or now
+    return now - latest >= shard.patience_seconds
 
 
 def _chunk_object(chunk: Chunk) -> dict[str, Any]:

@@ -45,6 +45,9 @@ class Extensions:
     dry_run: bool = False
 
 
+_EXTENSIONS = tuple(field.name for field in fields(Extensions))
+
+
 @dataclass(frozen=True)
 class NewBatch:
     """A checked request for a batch."""
@@ -83,8 +86,15 @@ class NewBatch:
 def parse_new_batch(body: Mapping[str, Any]) -> NewBatch:
     """Check the JSON body of OpenAI's `POST /batches`; fields that nobody knows are ignored.
 
-    Raises InvalidRequest naming the first wrong field.
+    Raises InvalidRequest naming the first wrong field, or one of ours that stands in the wrong place: a
+    dry run that is none costs money.
     """
+    for name in filter(body.__contains__, _EXTENSIONS):
+        raise InvalidRequest(
+            f"Unknown parameter: '{name}'. It belongs into the object 'nightmail': 'nightmail.{name}'.",
+            param=name,
+            code="unknown_parameter",
+        )
     input_file_id = required(body, "input_file_id", "input_file_id")
     endpoint = required(body, "endpoint", "endpoint")
     window = required(body, "completion_window", "completion_window")
@@ -149,8 +159,7 @@ def _window(value: Any) -> str:
 def _asked(body: Mapping[str, Any]) -> Extensions:
     """From the object of extensions; without one from the metadata, which every client can send."""
     if body.get("nightmail") is not None:
-        known = tuple(field.name for field in fields(Extensions))
-        return _read(extensions(body["nightmail"], known), "nightmail", boolean)
+        return _read(extensions(body["nightmail"], _EXTENSIONS), "nightmail", boolean)
     return _read(body.get("metadata") or {}, "metadata", boolean_text)
 
 

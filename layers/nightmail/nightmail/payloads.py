@@ -55,8 +55,12 @@ class StepResult(Payload):
 
 
 class PlanResult(StepResult):
-    """What PlanBatch answers: also how many parts of each kind there are, and run at a time."""
+    """What PlanBatch answers: also how many parts of each kind there are, and run at a time.
 
-    concurrency: int
+    `map_concurrency` is the chunks'.
+    """
+
+    shard_concurrency: int
+    map_concurrency: int
     shards: int
     chunks: int

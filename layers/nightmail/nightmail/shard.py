@@ -54,6 +54,7 @@ class Shard(Part):
     submitted_at: int | None = None
     cancel_asked_at: int | None = None
     progressed_at: int | None = None  # when the provider last reported anything new
+    patience_seconds: int | None = None  # after so long without it stalls; None: it reports nothing
 
     def stopped(self, ending: Ending, errors: Sequence[BatchError]) -> Self:
         return self.changed(state=ShardState.STOPPED, **self._closed(ending, errors))

@@ -197,7 +197,8 @@ def planner() -> Planner:
         limits=PlanLimits(
             lines=settings().max_batch_lines,
             bytes=settings().max_batch_bytes,
-            concurrency=settings().map_concurrency,
+            shard_concurrency=settings().shard_concurrency,
+            map_concurrency=settings().map_concurrency,
             chunk_lines=settings().chunk_lines,
         ),
     )

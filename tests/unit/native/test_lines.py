@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from nightmail.errors import InvalidRequest
+from nightmail.providers.anthropic.batch_format import AnthropicFormat
 
 from tests.unit.adapters.asked import asked
 from tests.unit.adapters.cases import (
@@ -117,6 +118,11 @@ def test_the_limits_leave_room_for_one_line_at_least(samples: NativeSamples) -> 
     assert limits.lines >= limits.minimum_lines >= 1
     assert limits.bytes > 1024 * 1024
     assert limits.window_seconds >= 3600
+
+
+def test_only_anthropic_counts_nothing_while_it_works(samples: NativeSamples) -> None:
+    known = samples.format()
+    assert known.live_counts is not isinstance(known, AnthropicFormat)
 
 
 def test_ids_that_are_sent_are_known_again(samples: NativeSamples) -> None:

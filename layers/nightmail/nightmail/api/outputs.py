@@ -74,7 +74,7 @@ class Outputs:
                 f"Cannot merge a batch with status '{batch.status}'. Wait until it has ended, or read "
                 "what is there without merged=true."
             )
-        family, now = self._family(batch), self._clock()
+        family, now = [batch, *self._stores.batches.retries(batch)], self._clock()
         try:
             page = _fitting(
                 lambda most: read_merged(family, asked.after, asked.limit, most, self._stores, now)
@@ -85,13 +85,6 @@ class Outputs:
                 param="batch_id",
             ) from error
         return page, page.is_last and all(each.status.is_final for each in family)
-
-    def _family(self, batch: Batch) -> list[Batch]:
-        """The batch, its retries and theirs, the oldest first."""
-        found = [batch]
-        for each in found:
-            found += self._stores.batches.retries(each)
-        return sorted(found, key=lambda each: each.id)
 
 
 def _asked(query: Mapping[str, str]) -> _Asked:

@@ -1,4 +1,8 @@
-"""Retries: a new batch of the lines of one that failed. An extension of ours."""
+"""Retries: a new batch of the lines of one that failed. An extension of ours.
+
+A batch has one retry at most, and that one may have another: each runs what the one before it could
+not, so no line is paid again that any of them answered.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,18 @@ from typing import Any
 
 from nightmail.api.batches import Batches, once
 from nightmail.batch import Batch
-from nightmail.errors import NotFound, StatusConflict
+from nightmail.errors import NotFound, StatusConflict, WriteConflict
 from nightmail.ids import new_batch_id
 from nightmail.new_batch import parse_retry
-from nightmail.stores.files import FileStore
+from nightmail.stores.stores import Stores
 
 
 class Retries:
     """The requests for retries. `clock` answers the Unix second."""
 
-    def __init__(self, batches: Batches, files: FileStore, clock: Callable[[], int]) -> None:
+    def __init__(self, batches: Batches, stores: Stores, clock: Callable[[], int]) -> None:
         self._batches = batches
-        self._files = files
+        self._stores = stores
         self._clock = clock
 
     def create(
@@ -30,7 +34,7 @@ class Retries:
         idempotency_key: str | None = None,
     ) -> dict[str, Any]:
         """The Batch object of a new batch, or of the one that the key made before; `body` says what is
-        not to be as it was.
+        not to be as it was. Where there are retries already, it runs what the latest could not.
 
         Raises InvalidRequest, NotFound for the batch or a file that is gone, StatusConflict where
         nothing can be retried, and IdempotencyConflict where the key stands for another request.
@@ -43,8 +47,24 @@ class Retries:
             return made
         self._check(parent)
         child = asked.batch(new_batch_id(), owner, self._clock())
-        child.retry_of, child.lane = parent.id, parent.lane
-        return self._batches.begin(child, key)
+        child.retry_of, child.lane = self._latest(parent).id, parent.lane
+        try:
+            return self._batches.begin(child, key)
+        except WriteConflict:  # another request was faster, and its retry runs
+            self._latest(parent)
+            raise
+
+    def _latest(self, parent: Batch) -> Batch:
+        """The last of the batch and its retries. Raises StatusConflict where there is nothing to do."""
+        latest = parent
+        for latest in self._stores.batches.retries(parent):
+            if not latest.status.is_final:
+                raise StatusConflict(
+                    f"The failed requests of this batch are just being retried, by batch {latest.id}. "
+                    "Wait until that has ended, or cancel it."
+                )
+        self._check_failures(parent, self._stores.batches.latest_run(latest))
+        return latest
 
     def _check(self, parent: Batch) -> None:
         if not parent.status.is_final:
@@ -55,20 +75,27 @@ class Retries:
             raise StatusConflict(
                 "Cannot retry a dry run: nothing was sent. Create a batch instead."
             )
-        if not parent.is_planned:
+        if not self._stores.batches.latest_run(parent).is_planned:
             raise StatusConflict(
                 "Cannot retry a batch of which nothing was run. Its errors, if it has any, say why; "
                 "create a new batch."
             )
-        if parent.error_file_id is None:
+
+    def _check_failures(self, parent: Batch, run: Batch) -> None:
+        """`run` is the batch whose failed lines the retry would run."""
+        if run.error_file_id is None and run.id == parent.id:
             raise StatusConflict("Cannot retry a batch without failed requests.")
-        self._check_file(parent, parent.error_file_id, "which of its requests failed")
+        if run.error_file_id is None:
+            raise StatusConflict(
+                f"Nothing is left to retry: batch {run.id} answered the last failed requests."
+            )
+        self._check_file(parent, run.error_file_id, "which of its requests failed")
         self._check_file(parent, parent.input_file_id, "what its requests were")
 
     def _check_file(self, parent: Batch, file_id: str, what: str) -> None:
-        """A retry reads both files of its parent."""
+        """A retry reads the input file, and the error file of the run before."""
         try:
-            self._files.get(parent.owner, file_id, self._clock())
+            self._stores.files.get(parent.owner, file_id, self._clock())
         except NotFound as error:
             raise NotFound(
                 f"The batch {parent.id} cannot be retried: its file '{file_id}', which told {what}, is gone. "

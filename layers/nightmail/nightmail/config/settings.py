@@ -23,6 +23,7 @@ class Settings(BaseModel):
     event_bus_name: str = "default"
     max_batch_lines: int = 10_000_000
     max_batch_bytes: int = 8 * 1024 * MEBIBYTE
+    shard_concurrency: int = 40
     map_concurrency: int = 5
     chunk_lines: int = 1000
     chunk_concurrency: int = 100

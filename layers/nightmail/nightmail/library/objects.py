@@ -169,6 +169,7 @@ class BatchDetails(Object):
     on_deadline: str | None
     dry_run: bool | None
     shards: list[Object] | None
+    stalled_shards: int | None
     chunks: list[Object] | None
 
 

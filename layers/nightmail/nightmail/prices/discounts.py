@@ -1,5 +1,7 @@
 """Who gives how much off for a batch: facts, for what genai-prices has no batch prices of.
 
+They were gathered from copies of the vendors' pages, some of them months older than `as_of`.
+
 A vendor is called as genai-prices calls it. The first row that knows a vendor and the beginning of a
 model's name holds; whoever is in none gives nothing off that we know of.
 """
@@ -57,24 +59,51 @@ class _Row:
     """A pattern for how their names begin."""
     discount: Discount
     source: str
-    """The page of the vendor's documentation."""
+    """What the vendor's page is called, or the places on it."""
+    url: str
+    as_of: str
+    """The month in which it was known to be so: `2026-11`."""
 
+
+_OPENAI = "https://developers.openai.com/api/docs/pricing"
+_ANTHROPIC = "https://platform.claude.com/docs/en/build-with-claude/batch-processing"
+_FIREWORKS = "https://docs.fireworks.ai/guides/batch-inference"
+_GROQ = "https://console.groq.com/docs/batch"
+_MISTRAL = "https://docs.mistral.ai/capabilities/batch"
+_XAI = "https://docs.x.ai/developers/models"
+_AS_OF = "2026-11"
 
 TABLE: Sequence[_Row] = (
     # Its batch prices are its ordinary ones; those listed for the other are no half of anything.
-    _Row("openai", r"gpt-3\.5-turbo-1106|ft:gpt-4o(?!-mini)", NOTHING_OFF, "Pricing, Batch"),
+    _Row(
+        "openai",
+        r"gpt-3\.5-turbo-1106|ft:gpt-4o(?!-mini)",
+        NOTHING_OFF,
+        "Pricing, Batch",
+        _OPENAI,
+        _AS_OF,
+    ),
     # For cached input the page lists a batch price only from gpt-5 on.
-    _Row("openai", r"(ft:)?(chatgpt-|gpt-[34]|o\d)", _NOT_ON_CACHED, "Pricing, Batch"),
-    _Row("openai", _ALL_MODELS, _ALL_HALVED, "Batch API; Pricing, Batch"),
-    _Row("anthropic", _ALL_MODELS, _ALL_HALVED, "Batch processing, Pricing"),
-    _Row("fireworks", _ALL_MODELS, _ALL_HALVED, "Batch API, Pricing"),
-    _Row("groq", _ALL_MODELS, _NOT_ON_CACHED, "Batch Processing"),
-    _Row("mistral", _ALL_MODELS, _ALL_HALVED, "Batch Inference; Pricing, Batch"),
+    _Row(
+        "openai",
+        r"(ft:)?(chatgpt-|gpt-[34]|o\d)",
+        _NOT_ON_CACHED,
+        "Pricing, Batch",
+        _OPENAI,
+        _AS_OF,
+    ),
+    _Row("openai", _ALL_MODELS, _ALL_HALVED, "Batch API; Pricing, Batch", _OPENAI, _AS_OF),
+    _Row("anthropic", _ALL_MODELS, _ALL_HALVED, "Batch processing, Pricing", _ANTHROPIC, _AS_OF),
+    _Row("fireworks", _ALL_MODELS, _ALL_HALVED, "Batch API, Pricing", _FIREWORKS, _AS_OF),
+    _Row("groq", _ALL_MODELS, _NOT_ON_CACHED, "Batch Processing", _GROQ, _AS_OF),
+    _Row("mistral", _ALL_MODELS, _ALL_HALVED, "Batch Inference", _MISTRAL, _AS_OF),
     _Row(
         "x-ai",
         r"grok-4\.(3|20)",
         Discount(_FOUR_FIFTHS, _FOUR_FIFTHS),
         "Models and Pricing, Batch API Pricing",
+        _XAI,
+        _AS_OF,
     ),
 )
 

@@ -115,6 +115,9 @@ class BatchFormat(Protocol):
     endpoints: frozenset[str]
     """Those it takes, as OpenAI writes them: `/v1/chat/completions`."""
 
+    live_counts: bool
+    """Whether the provider counts finished lines while its batch runs, not only when it has ended."""
+
     def to_line(self, line: Line, line_id: str) -> bytes:
         """The request in the provider's format, known by `line_id`, with its newline.
 

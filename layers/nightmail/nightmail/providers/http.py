@@ -30,7 +30,7 @@ Details = Callable[[bytes], tuple[str, str | None, str | None]]
 
 _SUCCESS = range(200, 300)
 _CONFLICTS = frozenset({409, 425})
-_NEVER_HEALS = frozenset(
+NEVER_HEALS = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"}
 )
 _QUEUE_FULL = "token_limit_exceeded"
@@ -155,7 +155,7 @@ def _leaf(status: int, code: str | None) -> type[ProviderError]:
     if code == _QUEUE_FULL:
         return ProviderQueueFull
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return ProviderRejected if code in _NEVER_HEALS else ProviderThrottled
+        return ProviderRejected if code in NEVER_HEALS else ProviderThrottled
     if status == HTTPStatus.REQUEST_TIMEOUT:
         return ProviderTimedOut
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _CONFLICTS:

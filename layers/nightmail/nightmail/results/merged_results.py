@@ -51,10 +51,12 @@ def read_merged(  # noqa: PLR0917 - the API is given it as a function
     stores: Stores,
     now: int,
 ) -> Page:
-    """The next lines behind `cursor` of the files of `batches`: a batch, then its retries, by their age.
+    """The next lines behind `cursor` of the files of `batches`: a batch, then its retries, each of
+    which runs what the one before it could not.
 
     Each number comes once: where it was answered, with the answer; else with what the latest batch says.
-    The first line that a retry may still answer, because it is running, ends the page. Raises InvalidRequest where the cursor is none of this batch, and NotFound where a file is gone.
+    The first line that a retry may still answer, because it is running, ends the page. Raises
+    InvalidRequest where the cursor is none of this batch, and NotFound where a file is gone.
     """
     mark = batches[0].id[-_MARK_CHARACTERS:]
     begun = from_text(cursor, _Cursor) if cursor else _Cursor(family=mark)
@@ -63,7 +65,8 @@ def read_merged(  # noqa: PLR0917 - the API is given it as a function
     draft = PageDraft(limit, most_bytes)
     try:
         files = _files(batches, stores, now)
-        is_last = _fill(draft, begun, files, _awaited(batches), stores.objects)
+        is_over = all(batch.status.is_final for batch in batches)
+        is_last = _fill(draft, begun, files, stores.objects, is_over=is_over)
     except ValueError as error:  # a cursor that somebody made: it points into the midst of a line
         raise wrong_cursor() from error
     return Page(draft.lines, to_text(begun), is_last)
@@ -97,26 +100,23 @@ def _files(batches: Sequence[Batch], stores: Stores, now: int) -> list[_ResultFi
     ]
 
 
-def _awaited(batches: Sequence[Batch]) -> set[int]:
-    """The places of batches whose failed lines are just being run again."""
-    running = {batch.retry_of for batch in batches if not batch.status.is_final}
-    return {place for place, batch in enumerate(batches) if batch.id in running}
-
-
 def _fill(
     draft: PageDraft,
     cursor: _Cursor,
     files: Sequence[_ResultFile],
-    awaited: set[int],
     objects: ObjectStore,
+    *,
+    is_over: bool,
 ) -> bool:
-    """Whether all has been read; `cursor` is moved along."""
+    """Whether all has been read; `cursor` is moved along. Until it is over the last of the batches
+    runs all that was not answered.
+    """
     block_bytes = min(CHUNK_BYTES, _OPEN_BYTES // max(1, len(files)))
     streams = [_told(each, cursor, objects, block_bytes) for each in files]
     for number, group in groupby(heapq.merge(*streams), key=lambda told: told.number):
         found = list(group)
         if number > cursor.number:
-            if not found[-1].is_answer and awaited & {told.batch for told in found}:
+            if not (found[-1].is_answer or is_over):
                 return False
             try:
                 draft.add(found[-1].line)

@@ -8,7 +8,7 @@ from nightmail.errors import ConfigError, ProviderError
 from nightmail.part import Ending, Part, why_to_stop
 from nightmail.providers.base import BatchProvider
 from nightmail.shard import Shard, ShardState
-from nightmail.steps.adoption import Unclear, is_still_ours, own_batch
+from nightmail.steps.adoption import Unclear, own_batch
 from nightmail.steps.chunk_runs import with_outcomes
 from nightmail.steps.collection import Collector
 from nightmail.steps.shard_work import Courier
@@ -56,16 +56,18 @@ def _with_outcomes(shard: Shard, courier: Courier) -> Shard:
 def _cancel(shard: Shard, courier: Courier) -> None:
     try:
         provider = courier.provider_of(shard.deployment)
-        provider_batch_id = _own_batch(shard, provider, courier)
+        provider_batch_id = _known_batch(shard, provider, courier)
         if provider_batch_id:
             provider.cancel(provider_batch_id)
     except (ProviderError, ConfigError, Unclear) as error:  # it ends by itself at its own deadline
         logger.error("provider batch not cancelled", extra={"reason": error.message})
 
 
-def _own_batch(shard: Shard, provider: BatchProvider, courier: Courier) -> str | None:
-    """Also that of a submission whose answer never came."""
-    claims = courier.stores.claims
+def _known_batch(shard: Shard, provider: BatchProvider, courier: Courier) -> str | None:
+    """The batch that is the shard's for sure: one that looks like it may be a stranger's.
+
+    By its tag also that of a submission whose answer never came.
+    """
     if shard.provider_batch_id is None:
-        return own_batch(shard, provider, claims)
-    return shard.provider_batch_id if is_still_ours(claims, shard) else None
+        return own_batch(shard, provider, courier.stores.claims) if provider.is_tagged else None
+    return None if shard.is_adopted else shard.provider_batch_id

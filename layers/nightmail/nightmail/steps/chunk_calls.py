@@ -21,7 +21,7 @@ from nightmail.outcome import billed
 from nightmail.steps.chunk_runs import Finished
 from nightmail.steps.input_lines import OwedLine
 from nightmail.steps.line_set import LineSet
-from nightmail.steps.stand_ins import StandIns, is_for_all
+from nightmail.steps.stand_ins import StandIns
 from nightmail.steps.waits import PATIENCE
 from nightmail.usage import usage_of
 
@@ -111,7 +111,7 @@ class ChunkCalls:
         elif healing := [error for error in answer if self._may_heal(error)]:
             self.left.add(number)
             self.reason = healing[0]
-        elif all(map(is_for_all, answer)):
+        elif self._asked.nobody_is_left:
             raise Refused(answer[0])
         else:
             self._keep(_finished(number, answer[0], self._pricer))
@@ -128,10 +128,13 @@ class ChunkCalls:
             self.wake.set()
 
     def _may_heal(self, error: GatewayError) -> TypeGuard[ProviderError]:
-        """A 429 heals some time; whatever else may heal is given so many rounds."""
+        """A 429 heals some time; whatever else may heal is given so many rounds, unless the config says
+        how often a line is tried.
+        """
         if not isinstance(error, ProviderError) or not error.retryable:
             return False
-        return is_throttle(error) or self._chunk.rounds < PATIENCE
+        is_patient = self._chunk.deployment.num_retries is None and self._chunk.rounds < PATIENCE
+        return is_throttle(error) or is_patient
 
 
 def _finished(number: int, answer: Reply | GatewayError, pricer: Pricer) -> Finished:

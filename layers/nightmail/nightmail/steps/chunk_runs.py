@@ -109,10 +109,9 @@ class ChunkRuns:
 
     def sort(self) -> None:
         """Make the next run of what is not sorted yet."""
-        start = size_of(self._runs)
-        rows = self._take_unsorted() or self._rows_from(start)
+        rows = self._take_unsorted() or self._rows_from(size_of(self._runs))
         rows.sort()
-        key = f"{runs_prefix(self._folder)}{start:015d}.jsonl"
+        key = f"{runs_prefix(self._folder)}{uuid4().hex}.jsonl"
         self._runs.append(self._objects.put(key, b"".join(rows)))
 
     def book(self, chunk: Chunk) -> Chunk:

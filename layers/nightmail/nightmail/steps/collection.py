@@ -122,14 +122,19 @@ class Collector:
         elif self._is_better(result.outcome, place):
             outcome = self._as_it_was(result.outcome)
             self._seen[place] = (outcome.kind + 1) | ((reason_of(outcome) or 0) << _KIND_BITS)
-            if outcome.kind is Kind.ANSWERED:
-                outcome = self._billed(outcome, result.usage)
-            self._keep(to_row(outcome))
+            is_answer = outcome.kind is Kind.ANSWERED
+            told = self._billed(outcome, result.usage) if is_answer else self._signed(outcome)
+            self._keep(to_row(told))
 
     def _billed(self, outcome: Outcome, usage: Usage) -> Outcome:
         cost = self._pricer(self._deployment, "native", usage)
         self._done.bill = self._done.bill.plus(1, usage, cost)
         return billed(outcome, "native", cost)
+
+    def _signed(self, outcome: Outcome) -> Outcome:
+        """With who failed, as the direct lane tells it."""
+        details = {"provider": self._deployment.provider, "lane": "native"}
+        return replace(outcome, details={**(outcome.details or {}), **details})
 
     def _keep(self, row: bytes) -> None:
         self._rows.append(row)

@@ -11,7 +11,7 @@ from nightmail.payloads import StepResult
 from nightmail.steps.waits import SHORTEST_WAIT_SECONDS
 
 _SHARE = 12
-_SHORTEST_SECONDS = 300
+_SHORTEST_SECONDS = 1800  # half of it is longer than OpenAI may take to stop a batch: 10 minutes
 _LONGEST_SECONDS = 7200
 
 

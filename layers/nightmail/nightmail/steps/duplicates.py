@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator
 from hashlib import blake2b
 
-_BLOCK_LINES = 65_536
+_BLOCK_LINES = 8_192
 
 
 class CustomIds:
@@ -61,5 +61,5 @@ class CustomIds:
 
     def _keep(self, pairs: list[tuple[int, int]]) -> None:
         if pairs:
-            self._hashes.append(array("Q", (digest for digest, _ in pairs)))
-            self._numbers.append(array("I", (number for _, number in pairs)))
+            self._hashes.append(array("Q", [digest for digest, _ in pairs]))
+            self._numbers.append(array("I", [number for _, number in pairs]))

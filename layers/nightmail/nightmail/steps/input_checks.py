@@ -19,11 +19,15 @@ from nightmail.steps.duplicates import CustomIds
 
 @dataclass(frozen=True)
 class PlanLimits:
-    """What one input file may have, how long a chunk is, and how many parts run at a time."""
+    """What one input file may have, how long a chunk is, and how many parts run at a time.
+
+    `map_concurrency` is the chunks'.
+    """
 
     lines: int
     bytes: int
-    concurrency: int
+    shard_concurrency: int
+    map_concurrency: int
     chunk_lines: int
 
 

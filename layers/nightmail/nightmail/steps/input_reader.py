@@ -120,8 +120,9 @@ class InputReader:
         if batch_id is None:
             return None
         before = stores.batches.find(owner, batch_id)
+        error_file_id = before and stores.batches.latest_run(before).error_file_id
         try:
-            errors = stores.files.get(owner, (before and before.error_file_id) or "", now)
+            errors = stores.files.get(owner, error_file_id or "", now)
         except NotFound:
             refuse(code="error_file_gone", message=_ERRORS_GONE.format(batch_id), param="retry_of")
         return RetriedLines(errors, stores.objects, self._so_far.retried_offset)

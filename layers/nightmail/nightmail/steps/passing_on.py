@@ -18,6 +18,7 @@ from nightmail.engine.tries import DEFAULT_RETRIES
 from nightmail.outcome import Kind, Outcome
 from nightmail.part import OWED, Ending, why_to_stop
 from nightmail.providers.base import FormatOf
+from nightmail.providers.http import NEVER_HEALS
 from nightmail.providers.registry import direct_endpoints, has_native_lane
 from nightmail.shard import Shard
 from nightmail.steps.deadline import native_seconds_left
@@ -151,11 +152,11 @@ def _reason_of_refusal(response: Mapping[str, object]) -> Reason | None:
     status = response.get("status_code")
     if not isinstance(status, int):
         return None
-    if status in _MAY_HEAL or status >= _SERVERS_FAULT:
-        return Reason.RETRY
     body = response.get("body")
-    error = body.get("error") if isinstance(body, dict) else None
-    return Reason.REFUSED if may_fall_back(status, _code_in(error)) else None
+    code = _code_in(body.get("error") if isinstance(body, dict) else None)
+    if (status in _MAY_HEAL or status >= _SERVERS_FAULT) and code not in NEVER_HEALS:
+        return Reason.RETRY
+    return Reason.REFUSED if may_fall_back(status, code) else None
 
 
 def _code_in(error: object) -> str:

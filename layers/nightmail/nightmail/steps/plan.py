@@ -23,7 +23,7 @@ from nightmail.steps.lanes import Lanes
 from nightmail.steps.line_sorter import LineSorter, Sorted
 from nightmail.steps.plan_estimate import estimate_of
 from nightmail.steps.planned_parts import in_order, part_of, shards_among, write_items
-from nightmail.steps.spools import Spools
+from nightmail.steps.spools import NoSpools, Spools
 from nightmail.steps.waits import TimeIsUp
 from nightmail.steps.ways import MOST_WAYS, FallbacksOf, KnownWays, TooManyWays, Ways
 from nightmail.stores.stores import Stores
@@ -81,7 +81,7 @@ class Plan:
             batch.id,
             self._ways,
             lanes,
-            Spools(planner.stores.objects),
+            (NoSpools if batch.dry_run else Spools)(planner.stores.objects),
             planner.pricer if batch.dry_run else None,
         )
         self._sorter.resume(self._cursor.sorted)

@@ -9,7 +9,7 @@ from nightmail.payloads import BatchTask, Next, PlanResult
 from nightmail.steps.input_checks import InputRefused
 from nightmail.steps.plan import Plan, Planner
 from nightmail.steps.waits import Clock, TimeIsUp
-from nightmail.work_keys import chunk_items_key
+from nightmail.work_keys import batch_folder, chunk_items_key
 
 
 def plan_batch(task: BatchTask, planner: Planner, clock: Clock, time_is_up: TimeIsUp) -> PlanResult:
@@ -18,10 +18,13 @@ def plan_batch(task: BatchTask, planner: Planner, clock: Clock, time_is_up: Time
     """
     batch = planner.stores.batches.find(task.owner, task.batch_id)
     step = _step(batch, planner, clock, time_is_up) if batch else Next.DONE
+    if batch and batch.dry_run and step is not Next.MORE:
+        _forget(batch, planner)
     planned = planner.stores.batches.find(task.owner, task.batch_id) if step is Next.PARTS else None
     return PlanResult(
         next=step,
-        concurrency=planner.limits.concurrency,
+        shard_concurrency=planner.limits.shard_concurrency,
+        map_concurrency=planner.limits.map_concurrency,
         shards=planned.shards if planned else 0,
         chunks=_chunks_to_run(planned, planner) if planned else 0,
     )
@@ -31,6 +34,13 @@ def _chunks_to_run(batch: Batch, planner: Planner) -> int:
     """None where all of them were over when they were planned: a map has to have items."""
     has_items = batch.chunks and planner.stores.objects.stat(chunk_items_key(batch.id)).size
     return batch.chunks if has_items else 0
+
+
+def _forget(batch: Batch, planner: Planner) -> None:
+    """A dry run leaves its estimate alone, not how far it had come."""
+    objects = planner.stores.objects
+    kept = objects.segments(f"{batch_folder(batch.id)}/")
+    objects.delete([segment.key for segment in kept])
 
 
 def _step(batch: Batch, planner: Planner, clock: Clock, time_is_up: TimeIsUp) -> Next:

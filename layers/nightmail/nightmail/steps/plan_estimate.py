@@ -29,7 +29,7 @@ def estimate_of(ways: Sequence[Way], plan: Sorted) -> Estimate:
         shards=shards,
         chunks=len(drafts) - shards - len(refused),
         ways=found,
-        warnings=[*_warnings(found), *_told(plan.refusals)],
+        warnings=[*_warnings(found), *_of_files(drafts), *_told(plan.refusals)],
     )
 
 
@@ -67,6 +67,12 @@ def _warnings(ways: Sequence[EstimatedWay]) -> Iterator[str]:
                 f"{way.unlimited} requests to {way.endpoint} for {name} set no limit to their output"
                 " (max_completion_tokens): it is in no figure."
             )
+
+
+def _of_files(drafts: Sequence[Draft]) -> Iterator[str]:
+    count = sum(draft.tally.with_files for draft in drafts if draft.tally)
+    if count:
+        yield f"{count} lines have images or files, whose tokens are not estimated."
 
 
 def _told(refusals: dict[str, int]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,11 +43,13 @@ def part_of(draft: Draft, number: int, way: Way, batch_id: str) -> Part:
 
 
 def write_items(batch_id: str, drafts: Sequence[Draft], objects: ObjectStore) -> None:
-    """What the maps read: a line for each part that has work to do. The drafts are `in_order`."""
+    """What the maps read: a line for each part that has work to do. The drafts are `in_order`.
+
+    The parts of the ways take turns: one that is slow leaves room for the others.
+    """
     shards = shards_among(drafts)
-    to_run = (number for number, draft in enumerate(drafts[shards:], 1) if draft.lane == "direct")
-    objects.put(shard_items_key(batch_id), _items("shard", range(1, shards + 1)))
-    objects.put(chunk_items_key(batch_id), _items("chunk", to_run))
+    objects.put(shard_items_key(batch_id), _items("shard", drafts[:shards]))
+    objects.put(chunk_items_key(batch_id), _items("chunk", drafts[shards:]))
 
 
 def _fields(draft: Draft, way: Way, batch_id: str) -> dict[str, Any]:
@@ -61,5 +64,16 @@ def _fields(draft: Draft, way: Way, batch_id: str) -> dict[str, Any]:
     }
 
 
-def _items(name: str, numbers: Iterable[int]) -> bytes:
-    return b"".join(orjson.dumps({name: number}) + b"\n" for number in numbers)
+def _items(name: str, drafts: Sequence[Draft]) -> bytes:
+    return b"".join(orjson.dumps({name: number}) + b"\n" for number in _by_turns(drafts))
+
+
+def _by_turns(drafts: Sequence[Draft]) -> list[int]:
+    """The numbers of the first part of each way, of the second of each, and so on."""
+    before: Counter[int] = Counter()
+    turns: list[tuple[int, int]] = []
+    for number, draft in enumerate(drafts, 1):
+        if draft.lane != "refused":
+            turns.append((before[draft.way], number))
+            before[draft.way] += 1
+    return [number for _, number in sorted(turns)]

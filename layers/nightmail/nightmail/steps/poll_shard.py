@@ -12,13 +12,14 @@ from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, GivenBack, Phase, Progress
 from nightmail.shard import Shard, ShardState
-from nightmail.steps.adoption import is_still_ours
+from nightmail.steps.adoption import intent_of, is_still_ours
 from nightmail.steps.deadline import in_time, is_finishing, is_left
 from nightmail.steps.passing_on import Reason, reason_of_silence
 from nightmail.steps.shard_work import Courier, ShardWork, find_part, next_of
 from nightmail.steps.waits import (
     GRACE_SECONDS,
     PATIENCE,
+    STOPPING_SECONDS,
     overtime_seconds,
     poll_again,
     try_again,
@@ -61,17 +62,26 @@ class _Poll(ShardWork):
             return self._quarantine(_ANOTHERS)
         try:
             provider = self._courier.provider_of(self._shard.deployment)
-            if self._unwanted and self._shard.cancel_asked_at is None:
+            if self._unwanted and self._may_cancel:
                 self._cancel(provider)
             return self._take(provider.poll(self._id))
         except (ProviderError, ConfigError) as error:
             return self._failed(error)
 
     def _why_unwanted(self) -> Ending | None:
-        """Why the provider is to stop: the batch wants no more, or its lines are finished directly."""
-        if self._stopping or not is_finishing(self._batch, self._at):
+        """Why the provider is to stop: the batch wants no more, or its lines are finished directly.
+
+        Lines of an adopted batch are not: it can't be cancelled, so they might be paid twice.
+        """
+        is_finished_directly = is_finishing(self._batch, self._at) and not self._shard.is_adopted
+        if self._stopping or not is_finished_directly:
             return self._stopping
         return Ending.EXPIRED if self._destination(Reason.EXPIRED) else None
+
+    @property
+    def _may_cancel(self) -> bool:
+        """What was adopted by its looks may be a stranger's: it runs on, and we stop waiting for it."""
+        return self._shard.cancel_asked_at is None and not self._shard.is_adopted
 
     def _cancel(self, provider: BatchProvider) -> None:
         """Whatever comes of it, the batch is looked at: it may have ended by itself."""
@@ -108,7 +118,9 @@ class _Poll(ShardWork):
     def _given_up(self) -> Ending | None:
         """The provider had time to stop and did not: the deadline ends it."""
         if self._stopping:
-            is_over = overtime_seconds(self._batch, self._at) >= GRACE_SECONDS
+            has_agreed = self._shard.cancel_asked_at is not None
+            most = STOPPING_SECONDS if has_agreed else GRACE_SECONDS
+            is_over = overtime_seconds(self._batch, self._at) >= most
         else:
             is_over = is_left(self._batch, self._at)
         return self._unwanted if is_over else None
@@ -162,9 +174,19 @@ class _Poll(ShardWork):
         return try_again(Next.POLL, attempts, getattr(error, "retry_after_seconds", None))
 
     def _lost(self, error: ProviderError | ConfigError) -> StepResult:
-        """A batch that its provider does not know runs no more; any other may still be paid."""
-        end = self._give_up if isinstance(error, ProviderNotFound) else self._stop
+        """A batch that its provider does not know, nor lists, runs no more; any other may still be paid."""
+        has_vanished = isinstance(error, ProviderNotFound) and self._is_unlisted()
+        end = self._give_up if has_vanished else self._stop
         return end(Ending.LOST, [refused_by(error)])
+
+    def _is_unlisted(self) -> bool:
+        """Whether the provider lists its batches, and this is none of them."""
+        try:
+            provider = self._courier.provider_of(self._shard.deployment)
+            return self._id not in provider.find(intent_of(self._shard))
+        except (ProviderError, ConfigError) as error:
+            logger.warning("batches not listed", extra={"reason": error.message})
+            return False
 
     def _end(self, progress: Progress, ending: Ending | None) -> StepResult:
         self._note(

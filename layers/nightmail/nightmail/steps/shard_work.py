@@ -83,7 +83,12 @@ class ShardWork:
 
     def _give_up(self, ending: Ending, errors: Sequence[BatchError]) -> StepResult:
         """Its provider does no more. Where nobody takes over its lines, nothing more will come."""
-        changes = {"ending": ending, "errors": list(errors), "provider_output_ids": []}
+        changes: dict[str, Any] = {
+            "ending": ending,
+            "errors": list(errors),
+            "provider_output_ids": [],
+            "last_refusal": errors[0].message if errors else None,
+        }
         reason = reason_of_silence(self._shard.changed(**changes))
         if reason is None or self._destination(reason) is None:
             return self._stop(ending, errors)

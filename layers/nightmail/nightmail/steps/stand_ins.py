@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -17,8 +18,10 @@ from nightmail.providers.direct import DirectOf
 from nightmail.steps.leased_pace import LeasedPace
 
 PaceOf = Callable[[Deployment], LeasedPace]
-_OUR_FAULT = frozenset({None, 401, 402, 403})  # None: its address is no address
+_OUR_FAULT = frozenset({None, 401, 402})  # None: its address is no address
 _QUOTA_USED_UP = 429
+_FORBIDDEN = 403  # our key, or what this request holds
+_MOST_FORBIDDEN = 5  # of different requests, with no answer between them: then it is our key
 
 
 class StandIns:
@@ -36,6 +39,7 @@ class StandIns:
         self._paces: dict[Deployment, LeasedPace] = {}
         self._beginning = asyncio.Lock()
         self._refused: dict[Deployment, GatewayError] = {}
+        self._forbidden: Counter[Deployment] = Counter()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -44,6 +48,11 @@ class StandIns:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def nobody_is_left(self) -> bool:
+        """Whether everybody who could be asked refuses all requests alike."""
+        return all(deployment in self._refused for deployment in self._deployments)
 
     async def ask(self, body: Mapping[str, Any]) -> Reply | list[GatewayError]:
         """The first good answer, or what each that was asked said."""
@@ -66,9 +75,16 @@ class StandIns:
         if deployment not in self._paces:
             await self._begin(deployment)
         answer = await self._engine.outcome(Call([deployment], self._endpoint, body))
-        if isinstance(answer, GatewayError) and is_for_all(answer):
-            self._refused[deployment] = answer
+        self._learn(deployment, answer)
         return answer
+
+    def _learn(self, deployment: Deployment, answer: Reply | GatewayError) -> None:
+        if isinstance(answer, Reply):
+            self._forbidden[deployment] = 0
+            return
+        self._forbidden[deployment] += _is_forbidden(answer)
+        if _is_for_all(answer) or self._forbidden[deployment] >= _MOST_FORBIDDEN:
+            self._refused[deployment] = answer
 
     async def _begin(self, deployment: Deployment) -> None:
         async with self._beginning:
@@ -77,7 +93,11 @@ class StandIns:
                 self._paces[deployment] = await self._stack.enter_async_context(pace)
 
 
-def is_for_all(error: GatewayError) -> bool:
+def _is_forbidden(error: GatewayError) -> bool:
+    return isinstance(error, ProviderRejected) and error.upstream_status == _FORBIDDEN
+
+
+def _is_for_all(error: GatewayError) -> bool:
     """Whether it is not this request that is refused, but our key, our account or our config."""
     if not isinstance(error, ProviderRejected):
         return isinstance(error, ConfigError)

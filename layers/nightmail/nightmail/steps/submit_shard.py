@@ -162,6 +162,7 @@ class _Submission(ShardWork):
                 provider_batch_id=provider_batch_id,
                 is_adopted=is_adopted,
                 submitted_at=now,
+                patience_seconds=self._patience_seconds(),
                 attempts=0,
                 last_refusal=None,
             )
@@ -169,6 +170,12 @@ class _Submission(ShardWork):
             self._cancel_where_stopped(provider, provider_batch_id)
             raise
         return poll_again(0)
+
+    def _patience_seconds(self) -> int | None:
+        """How long the provider may report nothing new: a quarter of the time that there is."""
+        known = self._courier.format_of(self._shard.deployment)
+        window_seconds = self._batch.expires_at - self._batch.created_at
+        return min(known.limits.window_seconds, window_seconds) // 4 if known.live_counts else None
 
     def _cancel_where_stopped(self, provider: BatchProvider, provider_batch_id: str) -> None:
         """The shard was abandoned while we submitted it: nobody else will cancel what we started."""

@@ -11,8 +11,11 @@ from nightmail.payloads import Next, StepResult
 Clock = Callable[[], int]  # Unix seconds
 TimeIsUp = Callable[[], bool]  # the invocation has to stop soon
 
-# A provider is given this long to stop a batch, or to be reached; OpenAI says up to 10 minutes.
+# A provider is given this long to be reached when its batch is to stop.
 GRACE_SECONDS = 900
+# One that was asked to stop shows what it answered when it has stopped: OpenAI says within 10 minutes,
+# Anthropic says nothing. What came too late would be paid and not delivered.
+STOPPING_SECONDS = 3 * 3600
 PATIENCE = 6  # tries of what may heal by itself: five minutes in all
 _LONGEST_WAIT_SECONDS = 900  # so that a cancelled batch is not waiting for a day
 SHORTEST_WAIT_SECONDS = 5

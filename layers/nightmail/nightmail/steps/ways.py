@@ -15,6 +15,7 @@ from nightmail.steps.part_writer import Way, WayLane
 
 MOST_WAYS = 100
 _MOST_FALLBACKS = 10
+_MOST_SIBLINGS = 5  # among them: a large group leaves room for the models that the config names
 
 DeploymentsOf = Callable[[str], list[Deployment]]
 """Who answers to a model's name. Raises NotFound."""
@@ -118,7 +119,7 @@ class Ways:
     def _way(
         self, line: Line, deployment: Deployment, group: Sequence[Deployment], lane: WayLane
     ) -> Way:
-        siblings = [each for each in group if each != deployment]
+        siblings = [each for each in group if each != deployment][:_MOST_SIBLINGS]
         others = [
             each for name in self._fallbacks_of(line.model) for each in self._standing_in(name)
         ]

@@ -14,7 +14,6 @@ from nightmail.stores.table import ABSENT, Condition, Key, Put, Table
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREFIX = "BATCH#"
-RETRY_PREFIX = "RETRY#"
 
 
 class Idempotency(BaseModel):
@@ -27,7 +26,7 @@ class Idempotency(BaseModel):
 
 
 class Retry(BaseModel):
-    """A batch that runs the failed lines of another; it lies under that one."""
+    """The one batch that runs the failed lines of another; it lies under that one."""
 
     v: Literal[1] = 1
     batch_id: str
@@ -45,8 +44,8 @@ def _idempotency_key(owner: str, key: str) -> Key:
     return Key(f"IDEMPOTENCY#{owner}#{key}", "BATCH")
 
 
-def _retries_of(batch_id: str) -> str:
-    return f"BATCH#{batch_id}"
+def _retry_key(batch_id: str) -> Key:
+    return Key(f"BATCH#{batch_id}", "RETRY")
 
 
 class BatchStore:
@@ -70,13 +69,14 @@ class BatchStore:
         return batch if batch and self._is_there(batch) else None
 
     def create(self, batch: Batch) -> None:
-        """Raises WriteConflict where the id is taken."""
+        """Raises WriteConflict where the id is taken, or another batch retries the same one."""
         self._table.put_together(_new(batch))
 
     def create_once(self, batch: Batch, key: str, request_digest: str, now: int) -> None:
         """Create it with its Idempotency-Key, both or neither.
 
-        Raises WriteConflict where the key was used in the last 24 hours: `remembered` tells for what.
+        Raises WriteConflict as `create` does, and where the key was used in the last 24 hours:
+        `remembered` tells for what.
         """
         memory = Idempotency(
             batch_id=batch.id,
@@ -115,11 +115,20 @@ class BatchStore:
         return filter(self._is_there, map(Batch.model_validate, items))
 
     def retries(self, batch: Batch) -> Iterator[Batch]:
-        """The batches that were made of its failed lines, the first one first; dry runs are none."""
-        for item in self._table.query(_retries_of(batch.id), RETRY_PREFIX):
-            found = self.find(batch.owner, Retry.model_validate(item).batch_id)
-            if found:
-                yield found
+        """Its retry, the retry of that, and so on; dry runs are none."""
+        found = self._retry(batch)
+        while found:
+            yield found
+            found = self._retry(found)
+
+    def latest_run(self, batch: Batch) -> Batch:
+        """The batch itself, or where nothing of it was run the one whose failed lines it was to run."""
+        before = self.find(batch.owner, batch.retry_of) if batch.retry_of else None
+        return batch if batch.is_planned or before is None else self.latest_run(before)
+
+    def _retry(self, batch: Batch) -> Batch | None:
+        item = self._table.get(_retry_key(batch.id))
+        return self.find(batch.owner, Retry.model_validate(item).batch_id) if item else None
 
     def _is_there(self, batch: Batch) -> bool:
         """DynamoDB's TTL may delete days late, so readers compare the time as well."""
@@ -130,7 +139,6 @@ def _new(batch: Batch) -> list[Put]:
     """The batch is written with the sign by which its parent finds it: both or neither."""
     puts = [Put(_key(batch.owner, batch.id), batch.model_dump(mode="json"), ABSENT)]
     if batch.retry_of and not batch.dry_run:
-        key = Key(_retries_of(batch.retry_of), f"{RETRY_PREFIX}{batch.id}")
-        retry = Retry(batch_id=batch.id)
-        puts.append(Put(key, retry.model_dump(mode="json"), ABSENT))
+        retry = Retry(batch_id=batch.id).model_dump(mode="json")
+        puts.append(Put(_retry_key(batch.retry_of), retry, ABSENT))
     return puts

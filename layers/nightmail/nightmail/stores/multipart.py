@@ -64,7 +64,9 @@ class MultipartWriter:
         self._buffer += data
         self._state.size += len(data)
         while len(self._buffer) >= (part_bytes := self._part_bytes):
-            self._upload_part(bytes(self._buffer[:part_bytes]))
+            with memoryview(self._buffer) as written:
+                part = bytes(written[:part_bytes])
+            self._upload_part(part)
             del self._buffer[:part_bytes]
 
     def append(self, segment: Segment) -> None:

@@ -27,6 +27,7 @@ class AnthropicFormat:
 
     limits = Limits(lines=100_000, bytes=256_000_000 - _ENVELOPE_BYTES)
     endpoints = frozenset({CHAT})
+    live_counts = False  # `request_counts` stay zero until the whole batch has ended
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment

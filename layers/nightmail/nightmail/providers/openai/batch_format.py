@@ -17,6 +17,7 @@ class OpenAIFormat:
     """
 
     limits = Limits(lines=50_000, bytes=200 * 1024 * 1024, inputs=50_000)
+    live_counts = True
 
     def __init__(self, deployment: Deployment) -> None:
         self.endpoints = frozenset(SERVERS[deployment.provider].endpoints)
