@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, cast
 
 from nightmail.batch import Batch, OnDeadline
-from nightmail.chunk import Chunk
 from nightmail.cost import UNKNOWN, Cost
 from nightmail.deployment import Deployment
 from nightmail.errors import NotFound
@@ -37,6 +36,7 @@ from nightmail.usage import Usage
 from tests.unit.fate import Fate, Mortal
 from tests.unit.machine import Json, Killed
 from tests.unit.memory import MemoryDynamo, MemoryS3
+from tests.unit.only_batch import OnlyBatch
 from tests.unit.samples import BATCH_ID, NOW, sample_batch
 
 WORK = f"work/{BATCH_ID}"
@@ -60,7 +60,7 @@ def half_price(deployment: Deployment, lane: str, usage: Usage) -> Cost:
 
 
 @dataclass
-class Planning:
+class Planning(OnlyBatch):
     """`lines_a_run` lines are read before the time of an invocation is up; 0: all."""
 
     deployments: Sequence[Deployment] = field(default_factory=lambda: [deployment()])
@@ -157,22 +157,6 @@ class Planning:
         assert self.run() is Next.FAILED
         assert self.parts == []
         return [(error.code, error.line) for error in self.batch.errors]
-
-    @property
-    def batch(self) -> Batch:
-        return self.stores.batches.get("alice", BATCH_ID)
-
-    @property
-    def parts(self) -> list[Part]:
-        return self.stores.parts.of_batch(self.batch)
-
-    @property
-    def shards(self) -> list[Shard]:
-        return [part for part in self.parts if isinstance(part, Shard)]
-
-    @property
-    def chunks(self) -> list[Chunk]:
-        return [part for part in self.parts if isinstance(part, Chunk)]
 
     def index(self, part: Part) -> list[IndexRow]:
         return list(index_of(part, self.stores.objects))

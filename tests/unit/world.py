@@ -19,11 +19,9 @@ import boto3
 from nightmail.batch import Batch, BatchStatus
 from nightmail.batch_object import to_batch_object
 from nightmail.bill import TakenLane, total_cost
-from nightmail.chunk import Chunk
 from nightmail.cost import Cost
 from nightmail.deployment import Deployment, Lane
 from nightmail.file import Segment, StoredFile
-from nightmail.part import Part
 from nightmail.payloads import BatchTask, ChunkTask, ShardTask, StepResult
 from nightmail.providers.anthropic.request import to_messages_request
 from nightmail.providers.base import BatchProvider, FormatOf, ProviderOf
@@ -58,6 +56,7 @@ from tests.unit.fate import Fate, Mortal
 from tests.unit.machine import Ended, Json, Machine
 from tests.unit.memory import MemoryDynamo, MemoryS3
 from tests.unit.native_lanes import NATIVE_LANES, NativeLane
+from tests.unit.only_batch import OnlyBatch
 from tests.unit.samples import BATCH_ID, NOW, sample_batch
 
 LEASE_SECONDS = 605
@@ -93,7 +92,7 @@ class Results:
 
 
 @dataclass
-class World:
+class World(OnlyBatch):
     simulator: SimulatorClient
     dynamo: Any = field(default_factory=MemoryDynamo)
     s3: Any = field(default_factory=MemoryS3)
@@ -225,19 +224,6 @@ class World:
     # ---- what came of it
 
     @property
-    def batch(self) -> Batch:
-        return self.stores.batches.get("alice", BATCH_ID)
-
-    @property
-    def parts(self) -> list[Part]:
-        """Those of the plan and their successors, track by track."""
-        return self.stores.parts.of_batch(self.batch)
-
-    @property
-    def shards(self) -> list[Shard]:
-        return [part for part in self.parts if isinstance(part, Shard)]
-
-    @property
     def shard(self) -> Shard:
         """The only one."""
         (shard,) = self.shards
@@ -250,10 +236,6 @@ class World:
     def change_batch(self, **changes: Any) -> None:
         """Write other values into the batch, as if it had been created so."""
         self.stores.batches.save(self.batch.model_copy(update=changes))
-
-    @property
-    def chunks(self) -> list[Chunk]:
-        return [part for part in self.parts if isinstance(part, Chunk)]
 
     def provider_batches(self, shard: int | None = None) -> list[Json]:
         """What the providers started, oldest first; for a shard where they keep our tags."""
