@@ -41,11 +41,11 @@ def as_line(**changes: Any) -> bytes:
         (as_line(url=None), "missing_required_parameter", "url"),
         (as_line(body=None), "missing_required_parameter", "body"),
         (as_line(custom_id="line-1"), "duplicate_custom_id", "custom_id"),
-        (as_line(url="/v1/embeddings"), "invalid_url", "url"),
+        (as_line(url="/v1/nothing"), "invalid_url", "url"),
         (as_line(method="GET"), "invalid_method", "method"),
         (as_line(body=chat("Hi", stream=True)), "streaming_unsupported", "body.stream"),
         (as_line(body={"messages": []}), "invalid_request", "body.model"),
-        (as_line(body=chat("Hi", model="gpt-4o")), "mismatched_model", "body.model"),
+        (as_line(body=chat("Hi", model="nobody")), "model_not_found", "body.model"),
     ],
 )
 def test_a_bad_line_fails_the_batch_and_nothing_was_sent(

@@ -57,7 +57,7 @@ def office(http: httpx.Client, life: Life) -> Office:
     return Office(http, life)
 
 
-@pytest.mark.parametrize("model", [ANTHROPIC, COHERE, GROQ, DIRECT])
+@pytest.mark.parametrize("model", [COHERE, GROQ, DIRECT])
 def test_chats_are_answered_line_by_line_in_the_order_of_the_input(
     office: Office, client: openai.OpenAI, simulator: SimulatorClient, model: str
 ) -> None:

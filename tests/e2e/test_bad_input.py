@@ -144,7 +144,7 @@ def test_every_bad_line_is_named_and_nothing_is_sent(desk: Desk) -> None:
         ),
         (
             json.dumps(request("e", "Who?", "nobody's model")).encode(),
-            "mismatched_model",
+            "model_not_found",
             "body.model",
         ),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from nightmail.engine.tries import DEFAULT_RETRIES
 from nightmail.errors import StorageUnavailable
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
@@ -133,10 +134,9 @@ def test_lines_that_are_left_hold_no_other_back(
     simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_chunk, "_MOST_LINES", 2)
-    simulator.behave(
-        {"kind": "status", "status": 503, "times": 1, "match": {**CALLS, "text": "Q1?"}}
-    )
-    world = planned(simulator, requests(9), concurrency=1, limits={"num_retries": 0})
+    times, match = 1 + DEFAULT_RETRIES, {**CALLS, "text": "Q1?"}
+    simulator.behave({"kind": "status", "status": 503, "times": times, "match": match})
+    world = planned(simulator, requests(9), concurrency=1)
     assert world.step("RunChunk", 1) == {"v": 1, "next": "run", "wait_seconds": 5}
     assert the_chunk(world).completed == 8
     assert run(world) == ("done", 0)

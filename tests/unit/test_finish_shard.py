@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from nightmail.chunk import Chunk, ChunkState
+from nightmail.engine.tries import DEFAULT_RETRIES
 from nightmail.part import Ending, Part
 from nightmail.shard import ShardState
 
@@ -66,8 +67,9 @@ def test_the_rest_of_a_shard_is_called_and_delivered_in_order(
 
 
 def test_lines_that_may_heal_are_waited_for(simulator: SimulatorClient) -> None:
-    simulator.behave({"kind": "status", "status": 503, "times": 6, "match": CALLS})
-    world = passed_on(simulator, limits={"num_retries": 0})
+    times = len(LINES) * (1 + DEFAULT_RETRIES)
+    simulator.behave({"kind": "status", "status": 503, "times": times, "match": CALLS})
+    world = passed_on(simulator)
     assert finish(world) == ("run", 5)
     assert finish(world) == ("done", 0)
 

@@ -141,7 +141,9 @@ def test_a_cancelled_batch_delivers_what_was_answered(
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.CANCELLED
-        assert len(world.check_promises(requests(LINES)).output) == 2
+        # What was adopted by its looks is not cancelled, and this one never ends by itself.
+        lost = 2 if world.shard.is_adopted else 0
+        assert len(world.check_promises(requests(LINES), lost=lost).output) == 2 - lost
         assert len(world.provider_batches()) == 1
 
 

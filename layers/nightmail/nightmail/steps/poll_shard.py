@@ -115,12 +115,16 @@ class _Poll(ShardWork):
         since = self._shard.cancel_asked_at or self._shard.submitted_at or self._at
         return poll_again(self._at - since)
 
+    @property
+    def _patience_seconds(self) -> int:
+        """A batch that agreed to stop will show what it has, and so will one that is left to run."""
+        has_agreed = self._shard.cancel_asked_at is not None
+        return STOPPING_SECONDS if has_agreed or self._shard.is_adopted else GRACE_SECONDS
+
     def _given_up(self) -> Ending | None:
         """The provider had time to stop and did not: the deadline ends it."""
         if self._stopping:
-            has_agreed = self._shard.cancel_asked_at is not None
-            most = STOPPING_SECONDS if has_agreed else GRACE_SECONDS
-            is_over = overtime_seconds(self._batch, self._at) >= most
+            is_over = overtime_seconds(self._batch, self._at) >= self._patience_seconds
         else:
             is_over = is_left(self._batch, self._at)
         return self._unwanted if is_over else None

@@ -21,6 +21,7 @@ _REFUSED = frozenset(
 )  # fmt: skip
 _NAMED = frozenset({"properties", "$defs", "definitions"})
 _LISTED = frozenset({"anyOf", "allOf", "oneOf"})
+_MOST_LEVELS = 100  # two levels of JSON each, of which orjson writes 254
 
 
 def supported_schema(schema: Any, param: str) -> JsonObject:
@@ -31,22 +32,28 @@ def supported_schema(schema: Any, param: str) -> JsonObject:
     many times as long. Raises InvalidRequest for a schema that is none.
     """
     try:
-        supported: JsonObject = _supported(mapping(schema, param))
-    except RecursionError:
+        supported: JsonObject = _supported(mapping(schema, param), _MOST_LEVELS)
+    except _TooDeep:
         raise invalid(param, "it is nested too deeply.") from None
     return supported
 
 
-def _supported(schema: Any) -> Any:
+class _TooDeep(Exception):
+    """A schema has more levels than can be written."""
+
+
+def _supported(schema: Any, levels: int) -> Any:
     if not isinstance(schema, dict):
         return schema
+    if not levels:
+        raise _TooDeep
     kept: JsonObject = {}
     refused: JsonObject = {}
     for keyword, value in schema.items():
         if keyword in _REFUSED:
             refused[keyword] = value
         else:
-            kept["anyOf" if keyword == "oneOf" else keyword] = _value(keyword, value)
+            kept["anyOf" if keyword == "oneOf" else keyword] = _value(keyword, value, levels - 1)
     if kept.get("type") == "object" or "properties" in kept:
         kept["additionalProperties"] = False
     if refused:
@@ -54,12 +61,12 @@ def _supported(schema: Any) -> Any:
     return kept
 
 
-def _value(keyword: str, value: Any) -> Any:
+def _value(keyword: str, value: Any, levels: int) -> Any:
     if keyword in _NAMED and isinstance(value, dict):
-        return {name: _supported(entry) for name, entry in value.items()}
+        return {name: _supported(entry, levels) for name, entry in value.items()}
     if keyword in _LISTED and isinstance(value, list):
-        return [_supported(entry) for entry in value]
-    return _supported(value) if keyword == "items" else value
+        return [_supported(entry, levels) for entry in value]
+    return _supported(value, levels) if keyword == "items" else value
 
 
 def _described(description: Any, refused: Mapping[str, Any]) -> str:
