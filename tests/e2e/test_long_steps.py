@@ -22,7 +22,7 @@ SHORT_STEPS = [
     ShortStep("collect_shard", 4),  # the provider is slow
     ShortStep("run_chunk", 10),  # here too
     ShortStep("finish_shard", 10),
-    ShortStep("finalize_batch", 6, "s3 GET /*/work/*", 0.35),
+    ShortStep("finalize_batch", 6, "s3 GET /*/work/*", 0.25),
 ]
 
 
@@ -43,7 +43,7 @@ def test_steps_that_do_not_fit_into_their_time_go_on_where_they_stopped(
     ]
     desk.simulator.behave(
         desk.fault("latency", "POST", "/chat/completions", seconds=LATENCY_SECONDS),
-        desk.fault("trickle", "GET", "/files/*/content", bytes=600_000, seconds=0.6),
+        desk.fault("trickle", "GET", "/files/*/content", bytes=32_000, seconds=0.015),
     )
 
     with cloud.short_of_time(*SHORT_STEPS):
