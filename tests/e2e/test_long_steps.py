@@ -15,12 +15,12 @@ from tests.patience import wait_until
 PROVIDERS_LINES = OpenAIFormat.limits.lines
 LINES_OVER = 500
 CALLED = int(PARAMETERS["ChunkLines"])
-LATENCY_SECONDS = 4
-"""A worker has a hundred calls in flight: no chunk is done in two times that."""
+LATENCY_SECONDS = 6
+"""A worker has a hundred calls in flight: no chunk is done in two times that, and then time is up."""
 SHORT_STEPS = [
     ShortStep("plan_batch", 4, "dynamodb PutItem", 0.8),  # one for each part
     ShortStep("collect_shard", 4),  # the provider is slow
-    ShortStep("run_chunk", 10),  # here too
+    ShortStep("run_chunk", 16),  # here too
     ShortStep("finish_shard", 10),
     ShortStep("finalize_batch", 6, "s3 GET /*/work/*", 0.25),
 ]

@@ -176,7 +176,9 @@ def test_what_is_not_done_in_time_goes_on_as_a_batch_of_all_prompts(
     simulator.behave({"kind": "hold", "match": {"text": "Late?"}})
 
     answer = post(
-        ROUTE, many("One?", "Late?", "[[fail:400]]", "[[fail:500]]"), remaining_milliseconds=4500
+        ROUTE,
+        many("One?", "Late?", "[[fail:400]]", "[[fail:500]]"),
+        remaining_milliseconds=SHORT + 4500,
     )
 
     batch = batch_of(answer)
@@ -192,7 +194,7 @@ def test_what_is_not_done_in_time_goes_on_as_a_batch_of_all_prompts(
 def test_an_answer_is_handed_over_as_the_batch_would_have_it(simulator: SimulatorClient) -> None:
     simulator.behave({"kind": "hold", "match": {"text": "Late?"}})
 
-    batch = batch_of(post(ROUTE, many("One?", "Late?"), headers={"Prefer": "wait=1"}))
+    batch = batch_of(post(ROUTE, many("One?", "Late?"), headers={"Prefer": "wait=4"}))
 
     (row,) = rows_of(batch)
     tail = json.loads(row[15:])

@@ -1,28 +1,21 @@
-"""The process of a step is killed at every call it makes, and the promises hold each time."""
+"""The process of a step of the native lane is killed at every call it makes, and the promises hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from nightmail.batch import BatchStatus
-from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.providers.base import Limits
-from nightmail.steps import chunk_runs, collect_shard, collection, log_segments, run_chunk
+from nightmail.steps import collect_shard, collection
 from nightmail.stores import multipart
-from nightmail.work_keys import answered_key
 
 from local.simulator.client import SimulatorClient
-from tests.unit.fate import Fate
+from tests.unit.deaths import repeats, worlds
 from tests.unit.machine import Json
 from tests.unit.native_lanes import NATIVE_LANES, NativeLane
-from tests.unit.samples import BATCH_ID, NOW
+from tests.unit.samples import NOW
 from tests.unit.world import MODEL, World, request, requests
 
 LINES = 4
-_MOST_CALLS = 1000
-AFTER = pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 
 
 @pytest.fixture
@@ -34,21 +27,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lane.format, "limits", Limits(lines=3, bytes=1000))
 
 
-def worlds(simulator: SimulatorClient, after: bool, *faults: Json, **more: Any) -> Iterator[World]:
-    """A world with a kill at each call, until one comes whose kill nobody meets."""
-    for number in range(1, _MOST_CALLS):
-        simulator.reset()
-        simulator.set(batch_seconds=0)
-        simulator.behave(*faults)
-        world = World(simulator, fate=Fate(kill_at=number, after=after), **more)
-        yield world
-        if world.fate.calls < number:
-            return
-
-
-@AFTER
-def test_a_batch_completes(simulator: SimulatorClient, native: NativeLane, after: bool) -> None:
-    for world in worlds(simulator, after, provider=native.provider):
+def test_a_batch_completes(simulator: SimulatorClient, native: NativeLane) -> None:
+    for world in worlds(simulator, provider=native.provider):
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
@@ -56,11 +36,10 @@ def test_a_batch_completes(simulator: SimulatorClient, native: NativeLane, after
         assert len(world.provider_batches()) == 1
 
 
-@AFTER
 def test_a_batch_of_many_shards_and_suspended_steps_completes(
-    simulator: SimulatorClient, native: NativeLane, after: bool, small_pieces: None
+    simulator: SimulatorClient, native: NativeLane, small_pieces: None
 ) -> None:
-    for world in worlds(simulator, after, provider=native.provider):
+    for world in worlds(simulator, provider=native.provider):
         world.lines_a_run = 2
         world.create(requests(LINES))
         assert world.run().state == "BatchEnded"
@@ -69,10 +48,9 @@ def test_a_batch_of_many_shards_and_suspended_steps_completes(
         assert len(world.provider_batches()) == len(world.shards) == 2
 
 
-@AFTER
-def test_a_wrong_file_fails_and_nothing_is_sent(simulator: SimulatorClient, after: bool) -> None:
+def test_a_wrong_file_fails_and_nothing_is_sent(simulator: SimulatorClient) -> None:
     lines = [*requests(LINES), *requests(1)]
-    for world in worlds(simulator, after):
+    for world in worlds(simulator):
         world.lines_a_run = 2
         world.create(lines)
         assert world.run().state == "BatchFailed"
@@ -95,12 +73,10 @@ def test_the_small_pieces_do_make_steps_stop_and_go_on(
     assert len(world.shards[0].runs) > 1
 
 
-@AFTER
 @pytest.mark.parametrize("fault", ["missing", "lost_create", "lost_results", "late_output"])
 def test_a_batch_with_a_misbehaving_provider_completes(
     simulator: SimulatorClient,
     native: NativeLane,
-    after: bool,
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -112,7 +88,7 @@ def test_a_batch_with_a_misbehaving_provider_completes(
     }
     monkeypatch.setattr(collect_shard, "PATIENCE", 1)
     once = {**faults[fault], "times": 1}
-    for world in worlds(simulator, after, once, provider=native.provider):
+    for world in worlds(simulator, once, provider=native.provider):
         world.create(requests(2))
         assert world.run().state == "BatchEnded"
         assert world.batch.status is BatchStatus.COMPLETED
@@ -120,22 +96,20 @@ def test_a_batch_with_a_misbehaving_provider_completes(
         assert len(world.provider_batches()) == 1
 
 
-@AFTER
-def test_a_batch_that_is_given_back_completes(simulator: SimulatorClient, after: bool) -> None:
+def test_a_batch_that_is_given_back_completes(simulator: SimulatorClient) -> None:
     errors = [{"code": "token_limit_exceeded", "message": "Full."}]
     given_back = {"kind": "failed_batch", "errors": errors, "times": 1}
-    for world in worlds(simulator, after, given_back):
+    for world in worlds(simulator, given_back):
         world.create(requests(2))
         assert world.run().state == "BatchEnded"
         assert len(world.check_promises(requests(2)).output) == 2
 
 
-@AFTER
 def test_a_cancelled_batch_delivers_what_was_answered(
-    simulator: SimulatorClient, native: NativeLane, after: bool
+    simulator: SimulatorClient, native: NativeLane
 ) -> None:
     for world in worlds(
-        simulator, after, {"kind": "stuck_batch", "after_lines": 2}, provider=native.provider
+        simulator, {"kind": "stuck_batch", "after_lines": 2}, provider=native.provider
     ):
         world.cancel_at = "WaitToPoll"
         world.create(requests(LINES))
@@ -147,12 +121,11 @@ def test_a_cancelled_batch_delivers_what_was_answered(
         assert len(world.provider_batches()) == 1
 
 
-@AFTER
 def test_a_batch_that_its_provider_fails_ends_with_every_line_told(
-    simulator: SimulatorClient, after: bool
+    simulator: SimulatorClient,
 ) -> None:
     errors = [{"code": "invalid_request", "message": "No.", "param": "body.model", "line": 2}]
-    for world in worlds(simulator, after, {"kind": "failed_batch", "errors": errors}):
+    for world in worlds(simulator, {"kind": "failed_batch", "errors": errors}):
         world.create(requests(2))
         assert world.run().state == "BatchFailed"
         assert world.batch.status is BatchStatus.FAILED
@@ -163,14 +136,13 @@ def test_a_batch_that_its_provider_fails_ends_with_every_line_told(
 # ---- Lines that pass on
 
 
-@AFTER
 @pytest.mark.parametrize(("provider", "hours"), [("openai", 24), ("anthropic", 60)])
 def test_a_batch_whose_lines_are_tried_again_completes(
-    simulator: SimulatorClient, provider: str, after: bool, hours: int
+    simulator: SimulatorClient, provider: str, hours: int
 ) -> None:
     """Within a window that is longer than the provider's they go natively, else directly."""
     lines = [request(1), request(2, "[[fail:500:1]] Q2"), request(3, "[[fail:400]]")]
-    for world in worlds(simulator, after, provider=provider):
+    for world in worlds(simulator, provider=provider):
         world.create(lines, expires_at=NOW + hours * 3600)
         assert world.run().state == "BatchEnded"
         is_native = hours > 24
@@ -179,14 +151,13 @@ def test_a_batch_whose_lines_are_tried_again_completes(
         assert len(world.provider_batches()) == 1 + is_native
 
 
-@AFTER
 def test_a_batch_that_a_fallback_takes_over_completes(
-    simulator: SimulatorClient, native: NativeLane, after: bool
+    simulator: SimulatorClient, native: NativeLane
 ) -> None:
     (other,) = [each for each in NATIVE_LANES if each != native.provider]
     match = {"provider": native.provider, "method": "POST"}
     refusal = {"kind": "refused_key", "match": match}
-    for world in worlds(simulator, after, refusal, provider=native.provider):
+    for world in worlds(simulator, refusal, provider=native.provider):
         world.fallbacks = {MODEL: ["other"]}
         world.groups = {"other": [world.deployment("other", provider=other)]}
         world.create(requests(3), expires_at=NOW + 60 * 3600)
@@ -196,12 +167,11 @@ def test_a_batch_that_a_fallback_takes_over_completes(
         assert len(world.provider_batches()) == 1
 
 
-@AFTER
 def test_lines_that_are_finished_directly_before_the_deadline_are_paid_on_one_lane(
-    simulator: SimulatorClient, native: NativeLane, after: bool
+    simulator: SimulatorClient, native: NativeLane
 ) -> None:
     stuck = {"kind": "stuck_batch", "after_lines": 2}
-    for world in worlds(simulator, after, stuck, provider=native.provider, concurrency=1):
+    for world in worlds(simulator, stuck, provider=native.provider, concurrency=1):
         kill_at, world.fate.kill_at = world.fate.kill_at, 0
         world.create(requests(3), on_deadline="finish_direct")
         world.step("PlanBatch")
@@ -212,80 +182,3 @@ def test_lines_that_are_finished_directly_before_the_deadline_are_paid_on_one_la
         results = world.check_promises(requests(3), paid_once=False)
         assert sorted(results.lanes) == ["direct", "native", "native"]
         assert repeats(simulator) <= 1
-
-
-# ---- The direct lane
-
-CONCURRENCY = 2
-
-
-def repeats(simulator: SimulatorClient) -> int:
-    """Calls that were paid although their lines had been paid before."""
-    return sum(simulator.paid().values()) - len(simulator.paid())
-
-
-@pytest.fixture
-def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_segments, "_MOST_SEGMENTS", 2)
-    monkeypatch.setattr(log_segments, "_JOINED_AT_ONCE", 2)
-    monkeypatch.setattr(chunk_runs, "RUN_BYTES", 1000)
-
-
-@AFTER
-@pytest.mark.parametrize("lines_a_run", [0, 3], ids=["whole", "suspended"])
-def test_a_direct_batch_completes_and_no_more_is_called_again_than_was_in_flight(
-    simulator: SimulatorClient, after: bool, lines_a_run: int, short_log: None
-) -> None:
-    lines = [*requests(7), request(8, "[[fail:400]]")]
-    direct = {"lane": "direct", "chunk_lines": 6, "concurrency": CONCURRENCY}
-    for world in worlds(simulator, after, **direct):
-        world.lines_a_run = lines_a_run
-        world.create(lines)
-        assert world.run().state == "BatchEnded"
-        assert world.batch.status is BatchStatus.COMPLETED
-        assert len(world.check_promises(lines, paid_once=False).output) == 7
-        assert repeats(simulator) <= 2 * CONCURRENCY
-
-
-@AFTER
-def test_a_limited_direct_batch_completes(
-    simulator: SimulatorClient, after: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run_chunk, "SAVE_SECONDS", 0.05)
-    limits = {"rpm": 60_000, "max_parallel_requests": 2}
-    direct = {"lane": "direct", "concurrency": CONCURRENCY, "limits": limits}
-    for world in worlds(simulator, after, **direct):
-        world.create(requests(3))
-        assert world.run().state == "BatchEnded"
-        assert len(world.check_promises(requests(3), paid_once=False).output) == 3
-        assert repeats(simulator) <= 2 * CONCURRENCY
-
-
-@AFTER
-def test_lines_that_were_answered_before_the_batch_are_never_called(
-    simulator: SimulatorClient, after: bool
-) -> None:
-    for world in worlds(simulator, after, chunk_lines=2):
-        rows = (
-            to_row(Outcome(number, Kind.ANSWERED, response={"body": {"n": number}}))
-            for number in (1, 4)
-        )
-        answered = world.stores.objects.put(answered_key(BATCH_ID), b"".join(rows))
-        world.create(requests(4), lane="direct", answered=answered)
-        assert world.run().state == "BatchEnded"
-        bodies = [line["response"]["body"] for line in world.results().output]
-        assert len(bodies) == 4
-        assert (bodies[0], bodies[3]) == ({"n": 1}, {"n": 4})
-        assert len(simulator.paid()) == 2
-
-
-@AFTER
-def test_a_direct_batch_whose_key_is_refused_fails_with_every_line_told(
-    simulator: SimulatorClient, after: bool
-) -> None:
-    for world in worlds(simulator, after, {"kind": "refused_key"}, lane="direct", chunk_lines=2):
-        world.create(requests(3))
-        assert world.run().state == "BatchFailed"
-        assert world.batch.status is BatchStatus.FAILED
-        assert len(world.batch.errors) == 1
-        assert len(world.check_promises(requests(3)).errors) == 3
