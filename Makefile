@@ -9,7 +9,7 @@ BIN = .venv/bin
 SAM = .venv-sam/bin/sam
 DEV_OVERRIDE = --override requirements/overrides.txt
 
-.PHONY: demo test unit local stop check format build bench bench-setup mutate lock clean
+.PHONY: demo test unit local stop check format build docs bench bench-setup mutate lock clean
 
 demo: .venv/ready ## a batch from end to end, on this machine
 	@$(BIN)/python -m local demo $(PORT_OPTION)
@@ -43,6 +43,9 @@ format: .venv/ready
 build: .venv-sam/ready ## what `sam deploy` ships, in .aws-sam/
 	ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 \
 		$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+docs: .venv/ready ## what the adapters say of themselves, in docs/providers.md
+	$(BIN)/python -m local.provider_table
 
 bench: .venv/ready ## figures, printed; python -m bench <name> for one of them
 	$(BIN)/python -m bench

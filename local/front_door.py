@@ -2,7 +2,8 @@
 
 A second listener of the emulator's process. `/v1/files`, `/openai/v1/files` and `/files` are the
 same; the body and the path reach the function as they were sent. Bodies over 10 MB and headers over
-10,240 bytes are refused by the API's gateway responses.
+10,240 bytes are refused by the API's gateway responses. A stream is passed on as the function writes it;
+the function is not told when the client goes away, as on AWS.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from urllib.parse import parse_qs
 
 from ministack.services import apigateway_v1 as gateway
 
-from local.mends.api_gateway import refuse_too_large
+from local.mends.api_gateway import execute_live, refuse_too_large
+from local.mends.response_stream import BrokenStream, LiveStream
 
 BODY_LIMIT = 10 * 1024 * 1024
 HEADER_LIMIT = 10_240
@@ -22,7 +24,7 @@ STAGE = "v1"
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Answer = tuple[int, dict[str, Any], bytes | str]
+Answer = tuple[int, dict[str, Any], bytes | str | LiveStream]
 
 
 class FrontDoor:
@@ -37,8 +39,12 @@ class FrontDoor:
         except ClientGone:
             return
         status, headers, content = await self._answer(scope, body)
-        content = content.encode() if isinstance(content, str) else content
         pairs = [pair for pair in _pairs(headers) if pair[0] != b"content-length"]
+        if isinstance(content, LiveStream):
+            await send({"type": "http.response.start", "status": status, "headers": pairs})
+            await _pass_on(content, send)
+            return
+        content = content.encode() if isinstance(content, str) else content
         pairs.append((b"content-length", str(len(content)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": content})
@@ -51,10 +57,7 @@ class FrontDoor:
         if body is None or _header_size(scope) > HEADER_LIMIT:
             return refuse_too_large(self.api_id, STAGE, scope["method"], path, headers)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        answer: Answer = await gateway.handle_execute(
-            self.api_id, STAGE, scope["method"], path, headers, body, query
-        )
-        return answer
+        return await execute_live(self.api_id, STAGE, scope["method"], path, headers, body, query)
 
 
 class ClientGone(Exception):
@@ -75,6 +78,16 @@ async def _read(receive: Receive) -> bytes | None:
             chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks) if size <= BODY_LIMIT else None
+
+
+async def _pass_on(stream: LiveStream, send: Send) -> None:
+    """Send the body as it comes; one that breaks ends without its end, which cuts the connection."""
+    try:
+        async for piece in stream:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except BrokenStream:
+        return
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _path_in_stage(path: str) -> str:

@@ -10,10 +10,11 @@ from nightmail.api.answers import Answers
 from nightmail.api.batches import Batches
 from nightmail.api.handover import Handover
 from nightmail.api.http import Api
-from nightmail.api.many_prompts import ManyPromptsApi
+from nightmail.api.many_prompts import ManyPromptsApi, Patience
 from nightmail.api.preferences import preferences_of
 from nightmail.api.streams import as_stream
-from nightmail.invocation import answer_seconds
+from nightmail.invocation import answer_seconds, long_answer_seconds, stream_seconds
+from nightmail.runtime.streamed import StreamedAnswer
 
 ROUTE = "/batch_completion"
 
@@ -30,12 +31,15 @@ def _many_prompts() -> ManyPromptsApi:
         most_lines=settings.max_batch_lines,
         most_bytes=settings.max_batch_bytes,
     )
-    seconds = answer_seconds(app.lambda_context)
-    return ManyPromptsApi(wiring.caller(), handover, seconds, f"{app.base(ROUTE)}/batches")
+    context = app.lambda_context
+    patience = Patience(
+        answer_seconds(context), long_answer_seconds(context), stream_seconds(context)
+    )
+    return ManyPromptsApi(wiring.caller(), handover, patience, f"{app.base(ROUTE)}/batches")
 
 
 @app.post(ROUTE)
-def create_batch_completion() -> Response[str]:
+def create_batch_completion() -> Response[Any]:
     answer = _many_prompts().create(
         app.owner,
         app.prompts(wiring.settings().max_part_bytes),
@@ -45,5 +49,5 @@ def create_batch_completion() -> Response[str]:
     return Answers(wiring.objects()).fit(app.owner, answer)
 
 
-def handler(event: dict[str, Any], context: Any) -> bytes:
+def handler(event: dict[str, Any], context: Any) -> StreamedAnswer:
     return as_stream(app.answer(event, context))

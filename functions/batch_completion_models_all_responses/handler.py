@@ -10,17 +10,20 @@ from nightmail.api.answers import Answers
 from nightmail.api.completions import Completions
 from nightmail.api.http import Api
 from nightmail.api.streams import as_stream
-from nightmail.invocation import answer_seconds
+from nightmail.invocation import long_answer_seconds, stream_seconds
+from nightmail.runtime.streamed import StreamedAnswer
 
 app = Api()
 
 
 @app.post("/batch_completion_models_all_responses")
-def create_batch_completion_models_all_responses() -> Response[str]:
+def create_batch_completion_models_all_responses() -> Response[Any]:
     body = app.prompts(wiring.settings().max_part_bytes)
-    completions = Completions(wiring.caller(), answer_seconds(app.lambda_context))
+    context = app.lambda_context
+    seconds, stream = long_answer_seconds(context), stream_seconds(context)
+    completions = Completions(wiring.caller(), seconds, stream)
     return Answers(wiring.objects()).fit(app.owner, completions.all_responses(body))
 
 
-def handler(event: dict[str, Any], context: Any) -> bytes:
+def handler(event: dict[str, Any], context: Any) -> StreamedAnswer:
     return as_stream(app.answer(event, context))

@@ -11,18 +11,21 @@ from nightmail.api.completions import Completions
 from nightmail.api.http import Api
 from nightmail.api.race_headers import FASTEST
 from nightmail.api.streams import as_stream
-from nightmail.invocation import answer_seconds
+from nightmail.invocation import long_answer_seconds, stream_seconds
+from nightmail.runtime.streamed import StreamedAnswer
 
 app = Api()
 
 
 @app.post("/chat/completions")
-def create_chat_completion() -> Response[str]:
+def create_chat_completion() -> Response[Any]:
     body = app.prompts(wiring.settings().max_part_bytes)
-    completions = Completions(wiring.caller(), answer_seconds(app.lambda_context))
+    context = app.lambda_context
+    seconds, stream = long_answer_seconds(context), stream_seconds(context)
+    completions = Completions(wiring.caller(), seconds, stream)
     answer = completions.chat(body, fastest=app.header(FASTEST).lower() == "true")
     return Answers(wiring.objects()).fit(app.owner, answer)
 
 
-def handler(event: dict[str, Any], context: Any) -> bytes:
+def handler(event: dict[str, Any], context: Any) -> StreamedAnswer:
     return as_stream(app.answer(event, context))

@@ -15,7 +15,7 @@ app = Api()
 
 
 @app.post("/embeddings")
-def create_embeddings() -> Response[str]:
+def create_embeddings() -> Response[Any]:
     body = app.prompts(wiring.settings().max_part_bytes)
     completions = Completions(wiring.caller(), answer_seconds(app.lambda_context))
     return Answers(wiring.objects()).fit(app.owner, completions.embeddings(body))

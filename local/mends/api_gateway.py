@@ -3,8 +3,8 @@
 From the API's OpenAPI body ministack reads paths and authorizers only; a broken function's error
 text reaches the caller; nothing is too big or too slow, and nothing is streamed. Here binary media
 types, gateway responses and time-outs of the body count, API Gateway's own refusals are told by
-gateway responses, and a function behind response streaming has to write such a stream (it arrives in
-one piece).
+gateway responses, and a function behind response streaming has to write such a stream: the front door
+passes it on as it is written, and in one piece where the function writes it so.
 
 Replaces: services.apigateway_v1.handle_execute, _import_rest_api, _import_operation,
 _build_lambda_event_v1, _invoke_lambda_proxy_v1, _lambda_proxy_response, _gateway_error_response,
@@ -24,13 +24,20 @@ from typing import Any
 from ministack.services import apigateway_v1 as gateway
 
 from local.mends.lambda_limits import REQUEST_LIMIT, event_size
-from local.mends.response_stream import as_buffered, is_streamed, read_stream
+from local.mends.response_stream import (
+    LiveStream,
+    as_buffered,
+    is_streamed,
+    listener,
+    read_stream,
+)
 
 DEFAULT_TIMEOUT_MILLIS = 29_000
 PROXY_ANSWER = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
 _line: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("line", default=("", ""))
 _streams: contextvars.ContextVar[bool] = contextvars.ContextVar("streams", default=False)
+_is_live: contextvars.ContextVar[bool] = contextvars.ContextVar("is_live", default=False)
 
 _handle_execute = gateway.handle_execute
 _import_rest_api = gateway._import_rest_api
@@ -89,18 +96,34 @@ def _event(*args: Any, **kwargs: Any) -> dict[str, Any]:
 
 async def _invoke(integration: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
     seconds = int(integration.get("timeoutInMillis") or DEFAULT_TIMEOUT_MILLIS) / 1000
+    stream = LiveStream(asyncio.get_running_loop().time() + seconds)
     _streams.set(is_streamed(integration))
+    listener.set(stream if _streams.get() and _is_live.get() else None)
     integration = as_buffered(integration) if _streams.get() else integration
     call = asyncio.create_task(_invoke_proxy(integration, *args, **kwargs))
-    await asyncio.wait({call}, timeout=seconds)
-    if not call.done():
-        # The function goes on, as on AWS; nobody waits for what it says.
-        call.add_done_callback(lambda late: late.exception())
-        return gateway._GatewayError("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+    call.add_done_callback(lambda done: stream.end(is_whole=done.exception() is None))
+    await asyncio.wait({call, stream.head}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if call.done():
+        return _outcome(call)
+    if stream.head.done():
+        return *_begun(stream.head.result()), stream
+    # The function goes on, as on AWS; nobody waits for what it says.
+    return gateway._GatewayError("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+
+
+def _outcome(call: asyncio.Task[Any]) -> Any:
     try:
         return call.result()
     except RefusedByGateway as refusal:
         return refusal.error
+
+
+def _begun(head: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Status and headers of a stream."""
+    headers = {"content-type": "application/json"}
+    for name in ("headers", "multiValueHeaders"):
+        headers |= {key.lower(): value for key, value in (head.get(name) or {}).items()}
+    return int(head["statusCode"]), headers
 
 
 def _proxy_answer(result: dict[str, Any]) -> tuple[dict[str, Any], None]:
@@ -134,6 +157,13 @@ async def _execute(
     answer: tuple[int, dict[str, Any], Any] = await _handle_execute(
         api_id, stage, method, path, *rest
     )
+    return answer
+
+
+async def execute_live(*request: Any) -> tuple[int, dict[str, Any], Any]:
+    """As `handle_execute`, for somebody who takes a LiveStream for the body."""
+    _is_live.set(True)
+    answer: tuple[int, dict[str, Any], Any] = await gateway.handle_execute(*request)
     return answer
 
 

@@ -24,6 +24,15 @@ from ministack.services import lambda_svc, sts
 _unpack = lambda_svc._provided_runtime_code_dir
 
 
+def _without_host_packages(interpreter: str) -> Path:
+    """A command that is the interpreter, to an exec wrapper as well, and never sees the host's packages."""
+    command = Path(tempfile.gettempdir()) / "lang" / "bin" / "python3"
+    command.parent.mkdir(parents=True, exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(interpreter)} -S -s "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
 def scratch(port: int) -> Path:
     """The /tmp of the environment that has its Runtime API at this port; gone with it, as on AWS."""
     return Path(tempfile.gettempdir()) / "scratch" / str(port)
@@ -38,7 +47,7 @@ class Surroundings:
     """Makes environments for functions, of one interpreter and one stand-in for /var/runtime."""
 
     def __init__(self, interpreter: str, runtime: str) -> None:
-        self._interpreter = interpreter
+        self._interpreter = _without_host_packages(interpreter)
         self._runtime = runtime
 
     def code_folder(self, archive: bytes) -> str:
@@ -46,7 +55,7 @@ class Surroundings:
         folder: str = _unpack(archive)
         bootstrap = Path(folder) / "bootstrap"
         if not bootstrap.exists():
-            command = shlex.join([self._interpreter, "-S", "-s", "-m", "awslambdaric"])
+            command = shlex.join([str(self._interpreter), "-m", "awslambdaric"])
             bootstrap.write_text(
                 f'#!/bin/sh\nexec ${{AWS_LAMBDA_EXEC_WRAPPER:-}} {command} "$_HANDLER"\n'
             )

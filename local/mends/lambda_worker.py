@@ -1,19 +1,23 @@
-"""Functions run in AWS's own runtime client.
+"""Functions run in AWS's own runtime client, or in what their exec wrapper starts in its place.
 
 ministack runs Python functions by a script of its own, with its own packages beside them: a missing
 dependency goes unnoticed, and every error is a `Runtime.HandlerError` that ends the process. Here
 each execution environment is `python -m awslambdaric`, spoken to by the Runtime API.
 
+Where a function writes its answer as a stream, the listener of the invocation hears it as it is written.
+
 Replaces: core.lambda_runtime._worker_class_for; services.lambda_svc._execute_function_warm,
 _emit_lambda_logs, _probe_peak_memory_mb. Extends core.lambda_runtime.ProvidedWorker: _build_handler_class,
-_drain_stderr_bounded, _teardown, invoke; it reads _proc, _server, _init_error and calls
-_record_result.
+_drain_stderr_bounded, _teardown, invoke; it reads _proc, _server, _init_error, _current_request_id and
+calls _record_result.
 """
 
 # ruff: noqa: SLF001 - a mend is made of the emulator's private names
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 import queue
@@ -21,14 +25,17 @@ import shutil
 import signal
 import threading
 import time
+from email.message import Message
+from http.client import parse_headers
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from local import chaos, counting
 from local.mends.lambda_environment import access_key_of, scratch
+from local.mends.response_stream import BrokenStream, LiveStream, listener, read_chunks
 
 RESPONSE_LIMIT = 6_291_556
 """Bytes of one answer of a function: 6 MB, and 100 bytes more than a request may have."""
@@ -46,6 +53,7 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
 
     func_name: str
     event: Any = None
+    listener: LiveStream | None = None
     plan: chaos.Plan | None = None
     peak_memory_mb = 0
     cpu_seconds = 0.0
@@ -64,6 +72,7 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         invoked_function_arn: str | None = None,
     ) -> dict[str, Any]:
         self.event = event
+        self.listener = listener.get()
         self.cpu_seconds = _cpu_seconds(self._proc)
         chaos.begin(self)
         try:
@@ -76,6 +85,11 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
             chaos.end(self)
         _invocation.peak_memory_mb = self.peak_memory_mb
         return self._as_aws_says_it(result, request_id)
+
+    def hear(self, request_id: str, piece: bytes) -> None:
+        """Tell the listener what the invocation has written, if it is the one that runs."""
+        if self.listener is not None and request_id == self._current_request_id:
+            self.listener.write(piece)
 
     def kill_process(self) -> None:
         """End the function's process as the kernel would: no handler, no `finally` runs."""
@@ -139,42 +153,79 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
 
 
 class RuntimeApi:
-    """The Runtime API of one environment, over the emulator's: what AWS checks, and test kills."""
+    """The Runtime API of one environment, over the emulator's: what AWS checks, streams, and test kills."""
 
     disable_nagle_algorithm = True
     worker: RuntimeClientWorker
     generation: int
     path: str
     headers: dict[str, str]
+    rfile: BinaryIO
+    _body: bytes
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         super().do_GET()  # type: ignore[misc]
         chaos.invocation_begun(self.worker.plan)
 
     def do_POST(self) -> None:  # noqa: N802
+        is_stream = self.headers.get("Lambda-Runtime-Function-Response-Mode") == "streaming"
+        self._body = self._read_stream() if is_stream else super()._read_body()  # type: ignore[misc]
         if self.path.endswith("/response"):
             self.worker.weigh()
             chaos.invocation_ends(self.worker.plan)
         # What a dead process has said last does not count.
         if self.worker.is_dead():
             return
-        size = int(self.headers.get("Content-Length", 0))
-        if self.path.endswith("/response") and size > RESPONSE_LIMIT:
-            self._refuse(size)
+        if self.path.endswith("/response") and not is_stream and len(self._body) > RESPONSE_LIMIT:
+            self._refuse(len(self._body))
         else:
             super().do_POST()  # type: ignore[misc]
 
+    def _read_body(self) -> bytes:
+        return self._body
+
+    def _read_stream(self) -> bytes:
+        """All that the function writes, told as it comes; its error, where it ends with one.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+        """
+        written = []
+        try:
+            for chunk in read_chunks(self.rfile):
+                written.append(chunk)
+                self.worker.hear(self._request_id, chunk)
+        except (BrokenStream, OSError):
+            return self._fail({"errorType": "Runtime.TruncatedResponse", "errorMessage": ""})
+        trailers = parse_headers(self.rfile)
+        if "Lambda-Runtime-Function-Error-Type" in trailers:
+            return self._fail(_error_of(trailers))
+        return b"".join(written)
+
+    def _fail(self, error: dict[str, Any]) -> bytes:
+        """What began as a response is an error."""
+        self.path = self.path.removesuffix("/response") + "/error"
+        return json.dumps(error).encode()
+
     def _refuse(self, size: int) -> None:
-        self._read_body()  # type: ignore[attr-defined]
         error = {
             "errorType": "Function.ResponseSizeTooLarge",
             "errorMessage": f"Response payload size ({size} bytes) exceeded maximum allowed "
             f"payload size ({RESPONSE_LIMIT} bytes).",
         }
-        request_id = self.path.split("/")[-2]
         # The runtime client does not survive the refusal; nobody may be handed to a dying one.
         self.worker.kill_process()
-        self.worker._record_result(self.generation, request_id, "error", error)
+        self.worker._record_result(self.generation, self._request_id, "error", error)
+
+    @property
+    def _request_id(self) -> str:
+        return self.path.split("/")[-2]
+
+
+def _error_of(trailers: Message) -> dict[str, Any]:
+    """The error that a stream ended with."""
+    body = base64.b64decode(trailers.get("Lambda-Runtime-Function-Error-Body", ""))
+    told: dict[str, Any] = json.loads(body or b"{}")
+    return {"errorType": trailers["Lambda-Runtime-Function-Error-Type"], "errorMessage": "", **told}
 
 
 def initialise(name: str) -> str | None:

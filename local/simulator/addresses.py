@@ -4,6 +4,10 @@
 /groq/v1/chat/completions                  groq, and so for all that speak OpenAI's protocol
 /anthropic/v1/messages                     anthropic
 /cohere/v2/chat                            cohere
+/bedrock/model/.../converse                bedrock, which has no version
+/azure/openai/v1/chat/completions          azure
+/azure/openai/deployments/mine/chat/completions?api-version=...
+/gemini/v1beta/models/...:generateContent  gemini
 """
 
 from __future__ import annotations
@@ -29,8 +33,14 @@ COMPATIBLE = (
     "vllm",
     "xai",
 )
-PROVIDERS = ("openai", "anthropic", "cohere", *COMPATIBLE)
-_VERSIONS = {"anthropic": "v1", "cohere": "v2"}
+PROVIDERS = ("openai", "anthropic", "azure", "cohere", "gemini", "bedrock", *COMPATIBLE)
+_VERSIONS = {
+    "anthropic": "v1",
+    "azure": "openai",
+    "cohere": "v2",
+    "gemini": "v1beta",
+    "bedrock": "",
+}
 
 
 class Address(NamedTuple):
@@ -45,7 +55,9 @@ def address_of(path: str) -> Address:
     if not slash or first not in PROVIDERS:
         return Address("openai", path.removeprefix("/v1"))
     version = _VERSIONS.get(first, "v1")
-    own = rest.removeprefix(version)
+    own = rest.removeprefix(version) if version else f"/{rest}"
+    if first == "azure":
+        own = own.removeprefix("/v1")
     return Address(first, own if own != rest and own.startswith("/") else path)
 
 

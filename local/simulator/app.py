@@ -14,10 +14,12 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from local.simulator import batches_api, control, files_api, models_api
-from local.simulator.anthropic.page import create_page
+from local.simulator.anthropic.page import create_page as create_anthropic
 from local.simulator.errors import ApiError
+from local.simulator.mistral import jobs_api
 from local.simulator.requests import error_response, give_up
 from local.simulator.simulator import Simulator
+from local.simulator.together.page import create_page as create_together
 from local.simulator.traffic import Traffic
 
 
@@ -39,14 +41,21 @@ def create_app(log_file: Path | None = None) -> Starlette:
         HTTPException: _no_route,
         ClientDisconnect: give_up,
     }
+    together = create_together(simulator)
+    pages = {
+        "anthropic": create_anthropic(simulator),
+        "together": together,
+        "together_ai": together,
+    }
     app = Starlette(
         routes=[
             *files_api.ROUTES,
             *batches_api.ROUTES,
+            *jobs_api.ROUTES,
             *models_api.ROUTES,
             *control.ROUTES,
         ],
-        middleware=[Middleware(Traffic, simulator, {"anthropic": create_page(simulator)})],
+        middleware=[Middleware(Traffic, simulator, pages)],
         exception_handlers=handlers,
         lifespan=lifespan,
     )

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local.simulator.azure.batches import DatedAzureBatch
 from local.simulator.behaviour import Facts
 from local.simulator.errors import (
     ApiError,
@@ -48,9 +49,10 @@ async def create(request: Request) -> Response:
     _check(body)
     simulator = simulator_of(request)
     input_file = simulator.files.find(body["input_file_id"])
-    request.state.call.model = _first_model(input_file)
+    request.state.call.model = first_model(input_file)
     facts: Facts = replace(request.state.facts, model=request.state.call.model)
-    batch = OpenAIBatch(
+    is_dated = facts.provider == "azure" and "api-version" in request.query_params
+    batch = (DatedAzureBatch if is_dated else OpenAIBatch)(
         provider=facts.provider,
         key=facts.key,
         endpoint=body["endpoint"],
@@ -115,7 +117,7 @@ def _check_expiry(expiry: Any) -> None:
         raise out_of_range("output_expires_after.seconds", _LEAST_SECONDS, _MOST_SECONDS)
 
 
-def _first_model(file: File | None) -> str | None:
+def first_model(file: File | None) -> str | None:
     """The model of a file's first line, by which a fault may choose this batch."""
     if file is None:
         return None
@@ -130,9 +132,15 @@ async def list_batches(request: Request) -> Response:
     batches = [
         batch
         for batch in simulator_of(request).batches.all()
-        if isinstance(batch, OpenAIBatch) and batch.is_there()
+        if isinstance(batch, OpenAIBatch) and batch.is_there() and _is_of(batch, request)
     ]
     return page(batches[::-1], request, default=20, most=100)
+
+
+def _is_of(batch: OpenAIBatch, request: Request) -> bool:
+    """Whether the call's provider has it."""
+    own: str = request.state.call.provider
+    return batch.provider == own
 
 
 async def retrieve(request: Request) -> Response:

@@ -46,7 +46,7 @@ class SimulatorClient:
 
     def base_of(self, provider: str) -> str:
         """What a client of this provider takes as its base URL: `.../v1`, `.../anthropic`,
-        `.../cohere`, `.../groq/v1`.
+        `.../cohere`, `.../gemini`, `.../groq/v1`.
         """
         return base_of(self.url, provider)
 

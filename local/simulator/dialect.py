@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from mmap import mmap
 from typing import Any, NamedTuple, Protocol
 
@@ -24,14 +24,18 @@ class Event(NamedTuple):
 
 
 class Dialect(Protocol):
-    paths: frozenset[str]
-    """Where a model answers directly, without prefix and version."""
+    @property
+    def paths(self) -> Container[str]:
+        """Where a model answers directly, without prefix and version."""
 
     batches: Mapping[str, Callable[[Content], str | None]]
     """Where a POST brings a whole batch, and what tells the model of its first request."""
 
     def key_of(self, headers: Headers) -> str:
         """The key of a call, or nothing."""
+
+    def read(self, path: str, body: Json) -> Json:
+        """A request with what its path tells of it, where that names the model."""
 
     def check(self, path: str, headers: Headers, body: Json) -> None:
         """Raises ApiError, as the provider would, for what is wrong with a request."""

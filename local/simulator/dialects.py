@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from local.simulator.anthropic.dialect import AnthropicDialect
+from local.simulator.azure.dialect import AzureDialect
+from local.simulator.bedrock.dialect import BedrockDialect
 from local.simulator.cohere.dialect import CohereDialect
 from local.simulator.dialect import Dialect
+from local.simulator.gemini.dialect import GeminiDialect
 from local.simulator.openai_dialect import OpenAIDialect
 
 _LENIENT = OpenAIDialect(is_strict=False)
@@ -12,7 +15,10 @@ _GENEROUS = OpenAIDialect(is_strict=False, usage="end")
 _DIALECTS: dict[str, Dialect] = {
     "openai": OpenAIDialect(),
     "anthropic": AnthropicDialect(),
+    "bedrock": BedrockDialect(),
+    "azure": AzureDialect(),
     "cohere": CohereDialect(),
+    "gemini": GeminiDialect(),
     "groq": _GENEROUS,
     "mistral": _GENEROUS,
 }

@@ -74,7 +74,8 @@ class Exchange:
             self.call.model = first_model(content)
         elif not self.headers.get(b"content-type", b"").startswith(_UPLOAD):
             content = self._content = await self._read_all()
-            self._look_into(_parsed(content))
+            parsed = _parsed(content)
+            self._look_into(parsed and self.dialect.read(self.call.path, parsed))
         facts = self._facts(content, brings_batch=brings_batch)
         self.scope["state"] |= {"content": content, "facts": facts}
         return facts

@@ -43,7 +43,7 @@ async def _create(request: Request, form: FormData) -> Response:
     upload, purpose = _check(form)
     files = simulator_of(request).files
     path = files.new_path()
-    request.state.call.digest = await asyncio.to_thread(_store, upload, path)
+    request.state.call.digest = await asyncio.to_thread(store, upload, path)
     if purpose == "batch":
         _check_batch_file(upload, path)
     file = files.add(
@@ -82,7 +82,7 @@ def _expiry(form: FormData) -> int | None:
     return int(seconds)
 
 
-def _store(upload: UploadFile, path: Path) -> str:
+def store(upload: UploadFile, path: Path) -> str:
     """Copy an upload to its place; returns the first 16 hex digits of its SHA-256."""
     hashed = hashlib.sha256()
     with path.open("wb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from local.simulator.batch_faults import EmptyErrorFile, LaggingCounts, LateOutput, OddStatus
 from local.simulator.batches import Batch
@@ -28,6 +28,11 @@ def new_batch_id() -> str:
 
 @dataclass(slots=True, kw_only=True)
 class OpenAIBatch(Batch):
+    lines_have_routes: ClassVar[bool] = True
+    names_results: ClassVar[bool] = True
+    """Whether each line of its results has an id."""
+    keeps_empty_files: ClassVar[bool] = False
+
     id: str = field(default_factory=new_batch_id)
     endpoint: str
     input_file_id: str

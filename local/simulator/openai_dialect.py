@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from local.simulator import answers, errors, streaming
 from local.simulator.billing import Tokens
@@ -19,7 +19,7 @@ class OpenAIDialect:
     `usage` is where a stream has it that nobody has asked for it.
     """
 
-    paths = frozenset(answers.ANSWERS)
+    paths: Container[str] = frozenset(answers.ANSWERS)
     batches: Mapping[str, Callable[[Content], str | None]] = {}
 
     def __init__(self, *, is_strict: bool = True, usage: streaming.UsageAt = "nowhere") -> None:
@@ -28,6 +28,9 @@ class OpenAIDialect:
 
     def key_of(self, headers: Headers) -> str:
         return bearer_of(headers)
+
+    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
+        return body
 
     def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
         if path not in self.paths:

@@ -35,7 +35,7 @@ class ResultFile:
     ) -> None:
         identity = self._identity(custom_id)
         line = {
-            "id": f"batch_req_{identity}",
+            **({"id": f"batch_req_{identity}"} if self._batch.names_results else {}),
             "custom_id": custom_id,
             "response": response and {**response, "request_id": f"req_{identity}"},
             "error": error,
@@ -43,9 +43,9 @@ class ResultFile:
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def publish(self) -> str | None:
-        """The id of the file, or None when nothing was written."""
+        """The id of the file, or None when nothing was written and its provider keeps no empty ones."""
         self._file.close()
-        if not self._path.stat().st_size:
+        if not self._path.stat().st_size and not self._batch.keeps_empty_files:
             self._path.unlink()
             return None
         spoil(self._path, self._batch.faults, self._kind)

@@ -109,8 +109,9 @@ class Traffic:
 
     def _page_of(self, exchange: Exchange) -> ASGIApp | None:
         """The application with all that a provider has besides a model's direct answers."""
+        own = self._pages.get(exchange.call.provider)
         speaks_openai = isinstance(exchange.dialect, OpenAIDialect)
-        return self._app if speaks_openai else self._pages.get(exchange.call.provider)
+        return self._app if speaks_openai and own is None else own
 
     async def _interrupt(self, exchange: Exchange, facts: Facts, fault: Interruption) -> None:
         if fault.when in _TOKENS and facts.stream:

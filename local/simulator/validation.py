@@ -15,6 +15,8 @@ from local.simulator.call_faults import UnknownModel
 from local.simulator.openai_batches import OpenAIBatch
 
 _LINES_AT_ONCE = 500
+_ROUTED = ("custom_id", "method", "url", "body")
+_BARE = ("custom_id", "body")
 
 LineError = dict[str, Any]
 
@@ -99,7 +101,7 @@ def _faults_of(
     line: dict[str, Any], batch: OpenAIBatch, checked: Checked, custom_ids: set[str]
 ) -> Iterator[tuple[str, str, str]]:
     """Code, message and param of each thing that is wrong with a line."""
-    for name in ("custom_id", "method", "url", "body"):
+    for name in _ROUTED if batch.lines_have_routes else _BARE:
         if not line.get(name):
             yield "missing_required_parameter", f"Missing required parameter: '{name}'.", name
     custom_id = str(line["custom_id"])
@@ -110,9 +112,9 @@ def _faults_of(
         )
         yield "duplicate_custom_id", message, "custom_id"
     custom_ids.add(custom_id)
-    if line["method"] != "POST":
+    if batch.lines_have_routes and line["method"] != "POST":
         yield "invalid_method", "Only the method POST is supported.", "method"
-    if line["url"] != batch.endpoint:
+    if batch.lines_have_routes and line["url"] != batch.endpoint:
         message = "The URL provided for this request does not match the batch endpoint."
         yield "invalid_url", message, "url"
     yield from _faults_of_body(line["body"], batch, checked)

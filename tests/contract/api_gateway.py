@@ -151,7 +151,7 @@ class ApiGateway:
     def _proxy(self, route: Route, event: Json) -> Json:
         try:
             given = self.invoke(template.folder_of(route.function), event)
-            if route.streams and len(given) <= EVENT_BYTES:
+            if route.streams:
                 return read_stream(given)
             if len(json.dumps(given)) <= EVENT_BYTES:
                 return dict(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from nightmail.config.settings import Settings
@@ -12,6 +13,7 @@ from tests.contract.api_gateway import ApiGateway, Asked, gateway_responses
 from tests.contract.oracles import OwnShapes
 from tests.template import LAMBDA, Json, written
 
+LAYER = template.ROOT / "layers/nightmail"
 FUNCTIONS = list(template.resources(LAMBDA))
 
 
@@ -64,10 +66,22 @@ def test_what_streams_has_a_time_out_of_its_own_longer_than_its_function() -> No
         "/batch_completion_models_all_responses",
         "/chat/completions",
     }
-    longest = written()["Globals"]["Function"]["Timeout"] * 1000
+    longest = written()["Parameters"]["StreamTimeoutSeconds"]["MaxValue"] * 1000
     for integration in streamed.values():
-        assert integration["timeoutInMillis"] > longest
+        assert integration["timeoutInMillis"] >= longest
         assert integration["uri"]["Fn::Sub"].endswith("/response-streaming-invocations")
+
+
+def test_what_streams_starts_our_own_client_which_is_in_the_layer() -> None:
+    """A layer's content lies under /opt (AWS Lambda developer guide, layers)."""
+    streaming = {route.function for route in template.routes() if route.streams}
+    for name, function in template.resources(LAMBDA).items():
+        variables = function.get("Environment", {}).get("Variables", {})
+        wrapper = variables.get("AWS_LAMBDA_EXEC_WRAPPER", "")
+        assert bool(wrapper) == (name in streaming)
+        if wrapper:
+            assert os.access(LAYER / wrapper.removeprefix("/opt/python/"), os.X_OK)
+            assert function["Timeout"] == {"Ref": "StreamTimeoutSeconds"}
 
 
 def test_an_alarm_watches_no_more_metrics_than_cloudwatch_takes() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai.card import BATCHES
 
 from tests.e2e.conftest import PARAMETERS, RunningCloud, ShortStep
 from tests.e2e.driver import Desk, assert_well_told, open_buyers_desk
 from tests.e2e.mixed import again, assert_answered, assert_charged, line
 from tests.patience import wait_until
 
-PROVIDERS_LINES = OpenAIFormat.limits.lines
+PROVIDERS_LINES = BATCHES.limits.lines
 LINES_OVER = 500
 CALLED = int(PARAMETERS["ChunkLines"])
 LATENCY_SECONDS = 6
@@ -21,7 +21,7 @@ SHORT_STEPS = [
     ShortStep("plan_batch", 4, "dynamodb PutItem", 0.8),  # one for each part
     ShortStep("collect_shard", 4),  # the provider is slow
     ShortStep("run_chunk", 16),  # here too
-    ShortStep("finish_shard", 10),
+    ShortStep("finish_shard", 16),
     ShortStep("finalize_batch", 6, "s3 GET /*/work/*", 0.25),
 ]
 

@@ -11,12 +11,12 @@ source_paths = ["src"]
 only_mutate = [
   "src/nightmail/providers/anthropic/*.py",
   "src/nightmail/providers/cohere/*.py",
-  "src/nightmail/providers/openai/*.py",
+  "src/nightmail/providers/openai_protocol/*.py",
 ]
 # The native lane, which is I/O.
 do_not_mutate = [
   "src/nightmail/providers/anthropic/batches.py",
-  "src/nightmail/providers/openai/provider.py",
+  "src/nightmail/providers/openai_protocol/batches.py",
 ]
 # Prose: tests look for what a message names, not for its words.
 do_not_mutate_patterns = ['"[^"]*[a-z,.] [a-z][^"]*"']

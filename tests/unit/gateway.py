@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from nightmail.runtime.streamed import StreamedAnswer
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any] | bytes]
+Handler = Callable[[dict[str, Any], Any], dict[str, Any] | StreamedAnswer]
 
 
 def proxy_event(
@@ -68,22 +69,19 @@ class Answer:
         return found
 
 
-def read_stream(content: bytes) -> dict[str, Any]:
-    """The answer of a proxy integration that a function wrote as a stream.
-
-    It is JSON, eight zero bytes, and the body (Amazon API Gateway developer guide, Lambda proxy
-    integration with payload response streaming).
-    """
-    head, delimiter, body = content.partition(bytes(8))
-    assert delimiter
-    assert len(head) < 16 * 1024
-    return {**orjson.loads(head), "body": body.decode()}
+def read_stream(answer: StreamedAnswer) -> dict[str, Any]:
+    """A streamed answer, read to its end, as one of a proxy integration in one piece."""
+    return {
+        "statusCode": answer.status,
+        "multiValueHeaders": answer.headers,
+        "body": b"".join(answer.body).decode(),
+    }
 
 
 def ask(handler: Handler, event: dict[str, Any], *, remaining_milliseconds: int = 29_000) -> Answer:
     """Run a function on an event of `proxy_event`; its time-out is as far away as is told."""
     given = handler(event, LambdaContext(remaining_milliseconds=remaining_milliseconds))
-    answer = read_stream(given) if isinstance(given, bytes) else given
+    answer = read_stream(given) if isinstance(given, StreamedAnswer) else given
     body: str = answer["body"] or ""
     is_base64 = bool(answer.get("isBase64Encoded"))
     return Answer(

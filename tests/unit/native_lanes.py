@@ -5,10 +5,10 @@ What is said of each is where its calls go, so that faults can strike them, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightmail.providers.anthropic.batch_format import AnthropicFormat
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 
 from tests.unit.machine import Json
 
@@ -18,7 +18,8 @@ class NativeLane:
     """One provider: the paths of its calls at the simulator, and the class that has its limits.
 
     `keeps_tags`: a batch that was started can be told from all others. `validates`: it may fail a
-    batch that it has taken. `upload` is a call before the one that pays, if there is one.
+    batch that it has taken. `upload` is a call before the one that pays, if there is one. `explains`: of a batch
+    that failed it says what was wrong, line by line, in OpenAI's words.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class NativeLane:
     keeps_tags: bool
     validates: bool
     upload: str | None = None
+    explains: bool = True
 
     @property
     def create(self) -> Json:
@@ -77,4 +79,21 @@ ANTHROPIC = NativeLane(
     keeps_tags=False,
     validates=False,
 )
-NATIVE_LANES = {lane.provider: lane for lane in (OPENAI, ANTHROPIC)}
+TOGETHER = NativeLane(
+    "together_ai",
+    batches="/batches",
+    batch="/batches/" + "[!/]" * 36,
+    results="/files/*/content",
+    format=OpenAIFormat,
+    keeps_tags=True,
+    validates=True,
+    upload="/files/upload",
+    explains=False,
+)
+AZURE = replace(OPENAI, provider="azure")
+NATIVE_LANES = {lane.provider: lane for lane in (OPENAI, ANTHROPIC, AZURE, TOGETHER)}
+KILLED = ("openai", "anthropic")
+"""Of those, who lives through a kill at each call: one whose batches are tagged, and one whose are not.
+
+To the steps the others are like one of these two, and so many lives take minutes.
+"""

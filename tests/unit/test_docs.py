@@ -14,6 +14,7 @@ import pytest
 from nightmail.batch import BatchStatus
 
 from local.build import ROOT
+from local.provider_table import PAGE, page
 
 PACKAGE = ROOT / "layers" / "nightmail" / "nightmail"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -207,3 +208,8 @@ def test_every_note_of_the_design_is_in_its_list() -> None:
     linked = [place for place, _ in links(design / "architecture.md") if place.startswith("0")]
 
     assert list(dict.fromkeys(linked)) == [path.name for path in sorted(design.glob("0*.md"))]
+
+
+def test_the_table_of_providers_is_what_the_adapters_say() -> None:
+    """`make docs` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == page()

@@ -12,7 +12,7 @@ from nightmail.cost import Cost
 from nightmail.estimate import Estimate, EstimatedWay
 from nightmail.payloads import Next
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 
 from tests.unit.fate import Fate
 from tests.unit.machine import Json

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from nightmail.invocation import answer_seconds, lease_seconds, time_is_up
+from nightmail.invocation import (
+    answer_seconds,
+    lease_seconds,
+    long_answer_seconds,
+    stream_seconds,
+    time_is_up,
+)
 
 from tests.unit.gateway import LambdaContext
 
@@ -28,3 +34,14 @@ def test_an_answer_comes_within_25_seconds_and_before_the_functions_end(
     milliseconds: int, seconds: int
 ) -> None:
     assert answer_seconds(LambdaContext(remaining_milliseconds=milliseconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "whole", "stream"), [(900_000, 290, 897), (100_000, 97, 97), (3_000, 0, 0)]
+)
+def test_what_can_be_a_stream_may_take_longer(
+    milliseconds: int, whole: float, stream: float
+) -> None:
+    context = LambdaContext(remaining_milliseconds=milliseconds)
+
+    assert (long_answer_seconds(context), stream_seconds(context)) == (whole, stream)

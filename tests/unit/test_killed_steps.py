@@ -11,11 +11,16 @@ from nightmail.stores import multipart
 from local.simulator.client import SimulatorClient
 from tests.unit.deaths import repeats, worlds
 from tests.unit.machine import Json
-from tests.unit.native_lanes import NATIVE_LANES, NativeLane
+from tests.unit.native_lanes import KILLED, NATIVE_LANES, NativeLane
 from tests.unit.samples import NOW
 from tests.unit.world import MODEL, World, request, requests
 
 LINES = 4
+
+
+@pytest.fixture(params=KILLED)
+def native(request: pytest.FixtureRequest) -> NativeLane:
+    return NATIVE_LANES[request.param]
 
 
 @pytest.fixture
@@ -154,7 +159,7 @@ def test_a_batch_whose_lines_are_tried_again_completes(
 def test_a_batch_that_a_fallback_takes_over_completes(
     simulator: SimulatorClient, native: NativeLane
 ) -> None:
-    (other,) = [each for each in NATIVE_LANES if each != native.provider]
+    other = next(each for each in NATIVE_LANES if each != native.provider)
     match = {"provider": native.provider, "method": "POST"}
     refusal = {"kind": "refused_key", "match": match}
     for world in worlds(simulator, refusal, provider=native.provider):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nightmail.deployment import Deployment, Lane
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 from nightmail.providers.registry import open_format
 from nightmail.steps.lanes import Lanes
 
@@ -41,8 +41,10 @@ def lines_of(count: int) -> list[Json]:
         ("anthropic", "auto", "native"),
         ("anthropic", "direct", "direct"),
         ("cohere", "auto", "direct"),
-        ("groq", "auto", "direct"),
-        ("groq", "native", None),
+        ("groq", "auto", "native"),
+        ("deepseek", "auto", "direct"),
+        ("deepseek", "native", "native"),
+        ("xai", "native", None),
         ("cohere", "native", None),
         ("elsewhere", "auto", None),
     ],

@@ -25,8 +25,7 @@ def world(simulator: SimulatorClient, native: NativeLane) -> World:
 
 
 def other_provider(world: World) -> str:
-    (other,) = [name for name in NATIVE_LANES if name != world.provider]
-    return other
+    return next(name for name in NATIVE_LANES if name != world.provider)
 
 
 def with_fallback(world: World, **more: object) -> World:

@@ -129,6 +129,8 @@ def test_the_default_config_needs_nothing_but_the_simulator() -> None:
         ("anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5", "/anthropic"),
         ("command-nightly", "cohere", "command-nightly", "/cohere"),
         ("embed-english-v3.0", "cohere", "embed-english-v3.0", "/cohere"),
+        ("gemini-2.5-flash", "gemini", "gemini-2.5-flash", "/gemini"),
+        ("gemini/gemini-embedding-001", "gemini", "gemini-embedding-001", "/gemini"),
         ("groq/llama-3.3-70b", "groq", "llama-3.3-70b", "/groq/v1"),
         ("openrouter/qwen/qwen3", "openrouter", "qwen/qwen3", "/openrouter/v1"),
     ],

@@ -19,9 +19,12 @@ def world(simulator: SimulatorClient, native: NativeLane) -> World:
     return World(simulator, provider=native.provider)
 
 
-@pytest.fixture(params=[lane.provider for lane in NATIVE_LANES.values() if lane.validates])
+_EXPLAINING = [lane.provider for lane in NATIVE_LANES.values() if lane.validates and lane.explains]
+
+
+@pytest.fixture(params=_EXPLAINING)
 def validating(simulator: SimulatorClient, request: pytest.FixtureRequest) -> World:
-    """At a provider that may fail a batch that it has taken."""
+    """At a provider that may fail a batch that it has taken, and says why."""
     return World(simulator, provider=request.param)
 
 

@@ -17,7 +17,7 @@ from nightmail.part import Part
 from nightmail.payloads import Next
 from nightmail.providers.anthropic.batch_format import AnthropicFormat
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 from nightmail.results.line_outcomes import InOrder, Position
 from nightmail.steps import lanes, spools
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
+import pytest
 from nightmail.error_object import error_object
 from nightmail.errors import AllModelsFailed, InvalidRequest
-from nightmail.modes.events import to_events
+from nightmail.modes.events import KEEP_ALIVE, kept_alive, to_events
 
 from tests.unit.scripted_engine import END, ROLE, unavailable
 from tests.unit.virtual_time import in_virtual_time
@@ -48,6 +50,50 @@ async def test_an_error_in_mid_stream_is_the_last_event_and_nothing_is_done() ->
             "nightmail": {"provider": "openai", "status": 503},
         }
     }
+
+
+@in_virtual_time
+async def test_each_silence_is_a_comment() -> None:
+    async def events() -> AsyncGenerator[bytes]:
+        yield b"first"
+        await asyncio.sleep(45)
+        yield b"last"
+
+    written = [event async for event in kept_alive(events(), silence_seconds=20)]
+
+    assert written == [b"first", KEEP_ALIVE, KEEP_ALIVE, b"last"]
+
+
+@in_virtual_time
+async def test_a_stream_that_is_closed_in_a_silence_is_stopped() -> None:
+    stopped = asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes]:
+        try:
+            await asyncio.Event().wait()
+            yield b"never"
+        finally:
+            stopped.set()
+
+    stream = kept_alive(events(), silence_seconds=20)
+    assert await anext(stream) == KEEP_ALIVE
+    await stream.aclose()
+
+    assert stopped.is_set()
+
+
+@in_virtual_time
+async def test_an_error_of_the_events_is_not_kept_back() -> None:
+    stream = kept_alive(failing_events(), silence_seconds=20)
+
+    assert await anext(stream) == b"first"
+    with pytest.raises(LookupError):
+        await anext(stream)
+
+
+async def failing_events() -> AsyncGenerator[bytes]:
+    yield b"first"
+    raise LookupError
 
 
 @in_virtual_time

@@ -11,8 +11,9 @@ from nightmail.errors import InvalidRequest, ProviderError, ProviderThrottled, P
 from nightmail.lines import Line
 from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import GivenBack
-from nightmail.providers.openai.batch_format import OpenAIFormat
-from nightmail.providers.openai.convert import to_outcome, to_progress
+from nightmail.providers.openai.card import BATCHES
+from nightmail.providers.openai_protocol.batch_results import to_outcome, to_progress
+from nightmail.providers.registry import open_format
 from nightmail.usage import Usage
 
 from tests.unit.adapters.cases import CHAT, EMBEDDINGS, QUESTION
@@ -157,7 +158,7 @@ def test_a_line_goes_out_under_its_number_with_the_providers_model() -> None:
         "url": CHAT,
         "body": {"model": "own", "messages": QUESTION},
     }
-    written = OpenAIFormat(deployment(model="own")).to_line(line, "abc-7")
+    written = open_format(deployment(model="own")).to_line(line, "abc-7")
     assert orjson.loads(written) == expected
     assert written.endswith(b"}\n")
 
@@ -200,9 +201,9 @@ def test_the_longest_number_is_a_lines() -> None:
 
 def test_errors_of_a_batch_have_all_that_they_tell() -> None:
     told: Json = {"code": "c", "message": "m", "param": "p", "line": 3}
-    (error,) = to_progress({"errors": {"data": [told]}}).errors
+    (error,) = to_progress({"errors": {"data": [told]}}, BATCHES).errors
     assert (error.code, error.message, error.param, error.line) == ("c", "m", "p", 3)
-    (empty,) = to_progress({"errors": [{"line": "3"}]}).errors
+    (empty,) = to_progress({"errors": [{"line": "3"}]}, BATCHES).errors
     assert (empty.code, empty.message) == ("provider_error", "The provider gave no reason.")
     assert (empty.param, empty.line) == (None, None)
 
@@ -216,12 +217,12 @@ def test_errors_of_a_batch_have_all_that_they_tell() -> None:
     ],
 )
 def test_what_is_no_count_is_0(counts: Any, expected: tuple[int, int]) -> None:
-    progress = to_progress({"request_counts": counts})
+    progress = to_progress({"request_counts": counts}, BATCHES)
     assert (progress.completed, progress.failed) == expected
 
 
 def test_a_status_is_kept_to_its_hundredth_character() -> None:
-    assert to_progress({"status": "x" * 200}).status == "x" * 100
+    assert to_progress({"status": "x" * 200}, BATCHES).status == "x" * 100
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_a_status_is_kept_to_its_hundredth_character() -> None:
     ],
 )
 def test_a_batch_that_comes_back_tells_why(error: Json, given_back: GivenBack | None) -> None:
-    assert to_progress({"status": "failed", "errors": [error]}).given_back == given_back
+    assert to_progress({"status": "failed", "errors": [error]}, BATCHES).given_back == given_back
 
 
 def test_a_success_that_is_none_keeps_its_number() -> None:

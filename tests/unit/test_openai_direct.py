@@ -16,8 +16,8 @@ from nightmail.errors import (
     ProviderUnavailable,
 )
 from nightmail.providers.direct import HttpAnswer
-from nightmail.providers.openai.direct import OpenAIDirect
-from nightmail.providers.openai.provider import OpenAIProvider
+from nightmail.providers.openai_protocol.batches import OpenAIBatches
+from nightmail.providers.openai_protocol.direct import OpenAIDirect
 from nightmail.providers.registry import (
     has_direct_lane,
     has_native_lane,
@@ -37,7 +37,9 @@ def deployment(provider: str = "openai", **fields: Any) -> Deployment:
 
 
 def adapter(provider: str = "openai", **fields: Any) -> OpenAIDirect:
-    return OpenAIDirect(deployment(provider, **fields), KEY)
+    opened = open_direct(deployment(provider, **fields), KEY)
+    assert isinstance(opened, OpenAIDirect)
+    return opened
 
 
 def sent(provider: str = "openai", endpoint: str = CHAT, /, **body: Any) -> Json:
@@ -103,7 +105,7 @@ def test_the_key_and_the_organization_are_in_the_headers() -> None:
 
 
 def test_a_server_without_a_key_gets_none() -> None:
-    local = OpenAIDirect(deployment("ollama"), None)
+    local = open_direct(deployment("ollama"), None)
     assert "authorization" not in local.request(CHAT, {"messages": QUESTION}).headers
 
 
@@ -431,14 +433,23 @@ def test_every_provider_of_a_direct_lane_can_be_opened(provider: str) -> None:
 
 
 def test_the_native_lane_is_openais_and_is_named_as_its_provider() -> None:
-    assert has_native_lane("openai")
-    assert isinstance(open_provider(deployment(), KEY), OpenAIProvider)
+    assert has_native_lane(deployment())
+    assert isinstance(open_provider(deployment(), KEY), OpenAIBatches)
+
+
+@pytest.mark.parametrize("provider", ["openai_like", "hosted_vllm"])
+def test_a_compatible_server_has_batches_where_the_config_says_so(provider: str) -> None:
+    base = "http://10.0.0.7:8000/v1"
+    assert not has_native_lane(deployment(provider, api_base=base))
+    told = deployment(provider, api_base=base, lane="native")
+    assert has_native_lane(told)
+    assert isinstance(open_provider(told, KEY), OpenAIBatches)
 
 
 @pytest.mark.parametrize("opened", [open_direct, open_provider])
 def test_a_provider_that_nobody_speaks_to_is_refused(opened: Any) -> None:
     assert not has_direct_lane("nobody")
-    assert not has_native_lane("groq")
+    assert not has_native_lane(deployment("nobody"))
     with pytest.raises(InvalidRequest, match="nobody") as caught:
         opened(deployment("nobody"), KEY)
     assert caught.value.code == "unsupported_provider"

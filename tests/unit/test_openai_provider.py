@@ -10,7 +10,7 @@ import httpx
 import pytest
 from nightmail.providers import native_http
 from nightmail.providers.base import BatchProvider, Cursor, ShardInput, Tag
-from nightmail.providers.openai.provider import open_openai
+from nightmail.providers.registry import open_provider
 
 from local.simulator.client import SimulatorClient
 from tests.unit.adapters.cases import CHAT, KEY
@@ -28,7 +28,7 @@ from tests.unit.native.openai_samples import OPENAI
 
 
 def at(simulator: SimulatorClient, **more: Any) -> BatchProvider:
-    return open_openai(OPENAI.deployment(api_base=simulator.base_url, **more), KEY)
+    return open_provider(OPENAI.deployment(api_base=simulator.base_url, **more), KEY)
 
 
 # ---- Sending
@@ -174,7 +174,7 @@ def test_key_and_organization_are_sent(organization: str | None) -> None:
         thread.start()
         base = f"http://127.0.0.1:{server.server_port}/v1"
         deployment = OPENAI.deployment(api_base=base, organization=organization)
-        assert open_openai(deployment, "sk-its-key").find(intent()) == []
+        assert open_provider(deployment, "sk-its-key").find(intent()) == []
         thread.join()
     seen = {name.lower(): value for name, value in server.__dict__["seen"].items()}
     assert seen["authorization"] == "Bearer sk-its-key"

@@ -14,7 +14,8 @@ from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
 from nightmail.providers.base import Phase
 from nightmail.providers.native_results import Reading
-from nightmail.providers.openai.convert import to_outcome, to_progress
+from nightmail.providers.openai.card import BATCHES
+from nightmail.providers.openai_protocol.batch_results import to_outcome, to_progress
 from nightmail.usage import Usage, usage_of
 
 from tests.unit.machine import Json
@@ -47,22 +48,24 @@ FIELDS = ("status", "errors", "request_counts", "output_file_id", "error_file_id
 def test_a_status_is_a_phase_and_an_ending(
     status: str, phase: Phase, ending: Ending | None
 ) -> None:
-    progress = to_progress({"status": status})
+    progress = to_progress({"status": status}, BATCHES)
     assert (progress.phase, progress.ending, progress.status) == (phase, ending, status)
 
 
 def test_empty_file_ids_are_none() -> None:
-    assert to_progress({"output_file_id": "file-1", "error_file_id": ""}).output_ids == ["file-1"]
+    assert to_progress({"output_file_id": "file-1", "error_file_id": ""}, BATCHES).output_ids == [
+        "file-1"
+    ]
 
 
 @pytest.mark.parametrize("errors", [[{"code": "c"}], {"data": [{"code": "c"}]}])
 def test_errors_may_come_with_or_without_a_list_object(errors: Any) -> None:
-    assert [error.code for error in to_progress({"errors": errors}).errors] == ["c"]
+    assert [error.code for error in to_progress({"errors": errors}, BATCHES).errors] == ["c"]
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)))
 def test_no_batch_object_breaks_the_reader(batch: Json) -> None:
-    to_progress(batch)
+    to_progress(batch, BATCHES)
 
 
 # ---- Lines of result files
@@ -88,7 +91,8 @@ def test_a_success_is_a_status_of_2xx_without_an_error(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 429, 500, 0, None, "200"])
 def test_another_status_is_a_refusal_whose_body_is_kept(status: Any) -> None:
-    response = {"status_code": status, "body": {"error": {"message": "No."}}}
+    error = {"message": "No.", "type": "some_error", "param": None, "code": "c", "more": [1]}
+    response = {"status_code": status, "body": {"error": error}}
     outcome = read(result(1, response=response))
     assert outcome == Outcome(1, Kind.REFUSED, response=response)
 

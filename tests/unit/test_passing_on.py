@@ -10,7 +10,7 @@ from nightmail.deployment import Deployment
 from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 from nightmail.providers.registry import open_format
 from nightmail.steps.passing_on import (
     MOST_NATIVE_ROUNDS,
@@ -208,7 +208,7 @@ def test_the_next_fallback_is_asked_and_the_rest_come_after_it() -> None:
 
 
 def test_siblings_are_asked_where_the_deployment_failed_and_not_where_the_line_did() -> None:
-    sibling, other = deployment(provider="groq"), deployment("b")
+    sibling, other = deployment(provider="xai"), deployment("b")
     assert place(destination(Reason.REFUSED, sibling, other)) == ("b", "native", 0)
     for reason in (Reason.SHARD_REFUSED, Reason.RETRY):
         assert place(destination(reason, sibling, other, tries=2)) == (MODEL, "direct", 0)

@@ -13,7 +13,7 @@ from nightmail.errors import InvalidConfig, StorageUnavailable, WriteConflict
 from nightmail.lines import MAX_LINE_BYTES
 from nightmail.payloads import Next
 from nightmail.providers.base import Limits
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 
 from tests.unit.machine import Json
 from tests.unit.planning import MODEL, Planning, a_file, a_line, as_jsonl, deployment

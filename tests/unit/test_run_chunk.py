@@ -14,7 +14,8 @@ from nightmail.file import Segment
 from nightmail.outcome import Kind, Outcome, to_row
 from nightmail.part import Ending
 from nightmail.providers.direct import DirectProvider, HttpAnswer
-from nightmail.providers.openai.direct import OpenAIDirect
+from nightmail.providers.openai_protocol.direct import OpenAIDirect
+from nightmail.providers.openai_protocol.servers import Server
 from nightmail.steps.waits import PATIENCE
 from nightmail.work_keys import answered_key
 
@@ -111,6 +112,9 @@ def test_a_reply_that_is_no_json_is_an_error_of_its_line(simulator: SimulatorCli
     assert chat_calls(world) == 3
 
 
+SERVER = Server("https://api.openai.com/v1", is_exact=True)
+
+
 class Unwritable(OpenAIDirect):
     """One answer has a number that no JSON of ours can hold."""
 
@@ -124,7 +128,7 @@ def test_an_answer_that_cannot_be_written_is_an_error_of_its_line_and_is_not_pai
     simulator: SimulatorClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = planned(simulator, requests(3))
-    world.direct_of = lambda deployment: Unwritable(deployment, KEY)
+    world.direct_of = lambda deployment: Unwritable(deployment, SERVER, KEY)
     assert run(world) == ("done", 0)
     world.step("FinalizeBatch")
     results = world.results()

@@ -15,7 +15,7 @@ from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending, Part
 from nightmail.providers.anthropic.batch_format import AnthropicFormat
 from nightmail.providers.base import BatchProvider, Cursor, Limits, NumberOf, Result
-from nightmail.providers.openai.batch_format import OpenAIFormat
+from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 from nightmail.shard import Shard, ShardState
 from nightmail.steps.input_lines import index_of
 from nightmail.usage import Usage

@@ -15,12 +15,17 @@ from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
 from tests.unit.fate import Fate
-from tests.unit.native_lanes import NativeLane
+from tests.unit.native_lanes import KILLED, NATIVE_LANES, NativeLane
 from tests.unit.samples import NOW
 from tests.unit.world import World, request, requests
 
 LINES = 4
 _MOST_CALLS = 1000
+
+
+@pytest.fixture(params=KILLED)
+def native(request: pytest.FixtureRequest) -> NativeLane:
+    return NATIVE_LANES[request.param]
 
 
 @dataclass

@@ -23,7 +23,8 @@ class Deployment(BaseModel):
     `api_key` is a reference (`os.environ/NAME`), never a key. `rpm` and `tpm` are requests and tokens
     a minute. `weight` is its part of its group's lines, beside the others' weights. `prices` are of its
     own, in US dollars for one token, by LiteLLM's names; `base_model` is whose they are where it has
-    none. `defaults` are parameters that a request's own replace.
+    none. `defaults` are parameters that a request's own replace. What begins with `aws` is Bedrock's; its
+    credentials are references too.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,11 @@ class Deployment(BaseModel):
     api_base: str | None = None
     api_key: str | None = None
     organization: str | None = None
+    api_version: str | None = None
+    aws_access_key_id: str | None = Field(default=None, repr=False)
+    aws_secret_access_key: str | None = Field(default=None, repr=False)
+    aws_session_token: str | None = Field(default=None, repr=False)
+    aws_region_name: str | None = None
     timeout_seconds: int | None = None
     stream_timeout_seconds: int | None = None
     num_retries: int | None = None

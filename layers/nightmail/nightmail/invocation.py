@@ -16,8 +16,10 @@ _SAVING_SECONDS_AT_MOST = 60.0
 # Meanwhile calls that are in flight may end; this is left for the last of them.
 _LAST_SAVE_SHARE = 0.1
 _LAST_SAVE_SECONDS_AT_MOST = 20.0
-# The design's limit for an answer in one piece, and what is kept back to write it.
+# The design's limits for an answer in one piece, by API Gateway's: an integration that does not stream
+# ends at 29 seconds, a connection of one that does after 300 without a byte. And what is kept back to write it.
 _ANSWER_SECONDS_AT_MOST = 25.0
+_LONG_ANSWER_SECONDS_AT_MOST = 290.0
 _ANSWERING_SECONDS = 3.0
 # AWS ends a function at its time-out; whoever holds a lease is gone a little later.
 _AFTERLIFE_SECONDS = 5
@@ -47,8 +49,17 @@ def work_seconds(context: Context) -> float:
 
 def answer_seconds(context: Context) -> float:
     """How long a function of the API may take over its answer."""
-    seconds = context.get_remaining_time_in_millis() / 1000 - _ANSWERING_SECONDS
-    return max(0.0, min(_ANSWER_SECONDS_AT_MOST, seconds))
+    return min(_ANSWER_SECONDS_AT_MOST, stream_seconds(context))
+
+
+def long_answer_seconds(context: Context) -> float:
+    """The same for an answer in one piece where there could be a stream."""
+    return min(_LONG_ANSWER_SECONDS_AT_MOST, stream_seconds(context))
+
+
+def stream_seconds(context: Context) -> float:
+    """How long a stream may go on, so that it can still be told why it ends."""
+    return max(0.0, context.get_remaining_time_in_millis() / 1000 - _ANSWERING_SECONDS)
 
 
 def lease_seconds(context: Context) -> int:

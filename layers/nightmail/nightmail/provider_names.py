@@ -10,11 +10,13 @@ from types import MappingProxyType
 KEY_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "anthropic": "ANTHROPIC_API_KEY",
+        "azure": "AZURE_API_KEY",
         "cohere": "COHERE_API_KEY",
         "cohere_chat": "COHERE_API_KEY",
         "deepseek": "DEEPSEEK_API_KEY",
         "fireworks": "FIREWORKS_AI_API_KEY",
         "fireworks_ai": "FIREWORKS_AI_API_KEY",
+        "gemini": "GEMINI_API_KEY",
         "groq": "GROQ_API_KEY",
         "mistral": "MISTRAL_API_KEY",
         "openai": "OPENAI_API_KEY",
@@ -26,10 +28,14 @@ KEY_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Of those that are at an address of each customer's own: what it is called.
+BASE_NAMES: Mapping[str, str] = MappingProxyType({"azure": "AZURE_API_BASE"})
+
 # Who is served here; the adapters are chosen by these names in `providers.registry`.
 SERVED = frozenset(
     {
         *KEY_NAMES,
+        "bedrock",
         "custom_openai",
         "hosted_vllm",
         "lm_studio",
@@ -49,6 +55,7 @@ _KNOWN_MODELS = (
         ),
     ),
     ("anthropic", re.compile(r"claude-")),
+    ("gemini", re.compile(r"gemini-")),
     ("cohere", re.compile(r"command(-|$)|c4ai-aya-|embed-(english|multilingual|v\d)")),
 )
 

@@ -55,6 +55,18 @@ _S3 = _PATIENCE.merge(
 )
 
 
+# What in a deployment may stand for something else, besides its key.
+_REFERENCES = (
+    "api_base",
+    "api_version",
+    "organization",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_region_name",
+)
+
+
 @cache
 def settings() -> Settings:
     return Settings.from_environment()
@@ -158,11 +170,7 @@ def direct_of(deployment: Deployment) -> DirectProvider:
 def _resolved(deployment: Deployment) -> tuple[Deployment, str | None]:
     """The deployment with what its references stand for, and its key."""
     resolve = credentials().resolve
-    places = {
-        name: resolve(value)
-        for name in ("api_base", "organization")
-        if (value := getattr(deployment, name))
-    }
+    places = {name: resolve(value) for name in _REFERENCES if (value := getattr(deployment, name))}
     key = resolve(deployment.api_key) if deployment.api_key else None
     return deployment.model_copy(update=places), key
 

@@ -37,6 +37,9 @@ class AnthropicDialect:
     def key_of(self, headers: Headers) -> str:
         return headers.get(b"x-api-key", b"").decode("latin-1") or bearer_of(headers)
 
+    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
+        return body
+
     def check(self, path: str, headers: Headers, body: Json) -> None:
         """Of one request, be it sent alone or in a batch."""
         version = version_of(headers)

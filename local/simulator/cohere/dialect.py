@@ -37,6 +37,9 @@ class CohereDialect:
     def key_of(self, headers: Headers) -> str:
         return bearer_of(headers)
 
+    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
+        return body
+
     def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
         check(path, body)
 

@@ -49,7 +49,7 @@ class AdapterSamples:
 
     `plain` and `stream_plain` say TEXT in answer to PROMPT_TOKENS tokens, in COMPLETION_TOKENS; a
     stream says it in at least two pieces. `tools` and `stream_tools` make TOOL_CALLS, the stream's
-    arguments in several pieces. `long_usage` has LONG_PROMPT_TOKENS, CACHED_TOKENS of them cached,
+    arguments in several pieces where the provider cuts them. `long_usage` has LONG_PROMPT_TOKENS, CACHED_TOKENS of them cached,
     and LONG_COMPLETION_TOKENS, REASONING_TOKENS of them reasoning.
     """
 
@@ -73,13 +73,20 @@ class AdapterSamples:
     quota: bytes | None = None
     """The body of a 429 that waiting never heals, where the provider tells."""
     embeddings: bytes | None = None
-    """VECTORS for INPUTS in EMBEDDING_TOKENS; None where the provider has no embeddings."""
+    """VECTORS for INPUTS in `embedding_tokens`; None where the provider has no embeddings."""
+    embedding_tokens: int = EMBEDDING_TOKENS
+    has_stream_in_url: bool = False
+    """Whether a stream is asked for by the URL, and not by a field of the request."""
+    is_stream_of_text: bool = True
+    """Whether a stream is one of server-sent events."""
     has_reasoning_tokens: bool = True
     has_cached_tokens: bool = True
     cache_write_tokens: int = 0
     """How many of `long_usage` were written to a cache."""
     refused: frozenset[str] = frozenset()
     """Those of PARAMETERS that the provider has not."""
+    refused_features: Mapping[str, str] = field(default_factory=dict)
+    """Names of FEATURES that the provider has not, and what its refusal says."""
     api_base: str | None = None
     spec: Spec | None = None
     reworded: frozenset[str] = frozenset()

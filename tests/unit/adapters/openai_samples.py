@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from nightmail.providers.openai.direct import OpenAIDirect
+from nightmail.providers.registry import open_direct
 
 from tests.unit.adapters.cases import (
     CACHED_TOKENS,
@@ -126,7 +126,7 @@ OVERLOADED = {"error": {"message": "Overloaded.", "type": "server_error", "code"
 OPENAI = AdapterSamples(
     provider="openai",
     model=MODEL,
-    open=OpenAIDirect,
+    open=open_direct,
     plain=answer({"content": TEXT}),
     tools=answer({"tool_calls": CALLS}, "tool_calls"),
     long_usage=answer({"content": TEXT}, usage=LONG_USAGE),

@@ -13,7 +13,6 @@ from tests.unit.adapters.asked import BODY, answered
 from tests.unit.adapters.cases import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,
-    EMBEDDING_TOKENS,
     EMBEDDINGS,
     INPUTS,
     LONG_COMPLETION_TOKENS,
@@ -99,7 +98,7 @@ def test_embeddings_are_numbers_unless_base64_is_asked_for(samples: AdapterSampl
     assert [entry["index"] for entry in plain["data"]] == [0, 1]
     assert {entry["object"] for entry in plain["data"]} == {"embedding"}
     assert (plain["object"], plain["model"]) == ("list", PUBLIC_MODEL)
-    assert plain["usage"]["prompt_tokens"] == EMBEDDING_TOKENS
+    assert plain["usage"]["prompt_tokens"] == samples.embedding_tokens
     wanted = {**request, "encoding_format": "base64"}
     encoded = answered(samples, samples.embeddings, body=wanted, endpoint=EMBEDDINGS)
     vectors = [struct.unpack("<2f", b64decode(entry["embedding"])) for entry in encoded["data"]]

@@ -12,7 +12,12 @@ from tests.unit.simulated_calls import answer, call_to, stream
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 @pytest.mark.parametrize(
-    ("provider", "model"), [("anthropic", "claude-sonnet-4-5"), ("cohere", "command-r")]
+    ("provider", "model"),
+    [
+        ("anthropic", "claude-sonnet-4-5"),
+        ("cohere", "command-r"),
+        ("gemini", "gemini-2.5-flash"),
+    ],
 )
 def test_a_feature_is_answered_the_same_in_one_piece_and_as_a_stream(
     simulator: SimulatorClient, provider: str, model: str, feature: Feature

@@ -39,6 +39,7 @@ TAG = Tag(BATCH_ID, 2, 1)
 SINCE = 1795226400  # when the submission was about to be made, in Unix seconds
 BASE = "http://provider.example/v1"
 BEGINNING = Cursor()
+INPUT_FILE = "file-in"
 
 
 def number_of(text: str) -> int | None:
@@ -97,6 +98,14 @@ class NativeSamples:
     """Holds what is sent against the provider's published description."""
     check_batch: Callable[[Json], None]
     """The same for what `batch` writes: the suite's own objects have to be true."""
+    counts: bool = True
+    """Whether a batch tells how many of its lines have succeeded and failed."""
+    embeds: bool = True
+    """Whether its batches have the embeddings that its direct lane has."""
+    numbers_pages: bool = False
+    """Whether a list's pages have numbers; else each begins behind a batch."""
+    has_pages: bool = True
+    """Whether a list comes in pages; else it is an array of all."""
 
     def deployment(self, **changed: Any) -> Deployment:
         return self.direct.deployment(**changed)
@@ -123,9 +132,22 @@ class NativeSamples:
         return self.open(self.deployment(), http, KEY), script
 
     def page(self, *batches: Told, has_more: bool = False) -> httpx.Response:
-        """Both providers' lists look alike, with all that each wants in it."""
+        """Lists that have pages look alike, with all that each provider wants in it."""
         data = [self.batch(told) for told in batches]
-        return httpx.Response(200, json={"object": "list", "data": data, "has_more": has_more})
+        total = 1000 if has_more else len(data)
+        page = {"object": "list", "data": data, "has_more": has_more, "total": total}
+        return httpx.Response(200, json=page if self.has_pages else data)
+
+    def pages(self, *groups: Sequence[Told]) -> list[httpx.Response]:
+        """The answers to a call for each group, or to the one that brings all."""
+        if not self.has_pages:
+            return [self.page(*(told for group in groups for told in group))]
+        last = len(groups) - 1
+        return [self.page(*group, has_more=place < last) for place, group in enumerate(groups)]
+
+    def counted(self, completed: int, failed: int) -> tuple[int, int]:
+        """What is known of so many lines."""
+        return (completed, failed) if self.counts else (0, 0)
 
     def shard_input(self, count: int = 3) -> ShardInput:
         """So many questions, as they are stored."""
@@ -137,7 +159,9 @@ class NativeSamples:
         return ShardInput(lambda: lines, sum(map(len, lines)), count)
 
 
-def intent(prepared: str = "", lines: int = 3, since: int = SINCE, tag: Tag = TAG) -> Intent:
+def intent(
+    prepared: str = INPUT_FILE, lines: int = 3, since: int = SINCE, tag: Tag = TAG
+) -> Intent:
     return Intent(prepared, tag, lines, since)
 
 

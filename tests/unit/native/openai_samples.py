@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from nightmail.part import OWED
 from nightmail.providers.base import Phase
-from nightmail.providers.openai.provider import OpenAIProvider
+from nightmail.providers.openai.card import BATCHES
+from nightmail.providers.openai_protocol.batches import OpenAIBatches
 
 from tests.unit.adapters.documents import check_request, check_schema
 from tests.unit.adapters.openai_samples import OPENAI as DIRECT
@@ -25,7 +26,7 @@ _WORDS = {
 }
 
 
-def _batch(told: Told) -> Json:
+def openai_batch(told: Told) -> Json:
     status = told.word or (told.ending.value if told.ending else "in_progress")
     has_results = bool(told.ending and told.has_results)
     return {
@@ -57,12 +58,12 @@ def _line(identity: str, response: Json | None, error: Json | None = None) -> Js
     return {"id": f"req-{identity}", "custom_id": identity, "response": response, "error": error}
 
 
-def _responded(identity: str, status: int, body: Json) -> Json:
+def responded(identity: str, status: int, body: Json) -> Json:
     return _line(identity, {"status_code": status, "request_id": "req-1", "body": body})
 
 
 def _refused(identity: str, status: int, words: str) -> Json:
-    return _responded(identity, status, json.loads(DIRECT.error(status, words)))
+    return responded(identity, status, json.loads(DIRECT.error(status, words)))
 
 
 def _check_lines(lines: Sequence[Json]) -> None:
@@ -79,12 +80,14 @@ def _check_batch(batch: Json) -> None:
 
 OPENAI = NativeSamples(
     direct=DIRECT,
-    open=OpenAIProvider,
+    open=lambda deployment, http, key: OpenAIBatches(
+        deployment, http, key, BATCHES, model=deployment.model
+    ),
     batches="/batches",
-    batch=_batch,
+    batch=openai_batch,
     words=_WORDS,
     request_in=lambda line: dict(line["body"]),
-    answered=lambda identity, answer: _responded(identity, 200, json.loads(answer)),
+    answered=lambda identity, answer: responded(identity, 200, json.loads(answer)),
     refused=_refused,
     unanswered=lambda identity, ending: _line(identity, None, dict(OWED[ending])),
     outputs=2,

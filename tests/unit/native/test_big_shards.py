@@ -70,7 +70,7 @@ def counting() -> Iterator[Counter]:
 def test_the_biggest_shard_is_streamed(samples: NativeSamples) -> None:
     blocks = samples.format().limits.bytes // len(BLOCK)
     size = blocks * len(BLOCK)
-    assert size > 190 * MEBIBYTE
+    assert size > 90 * MEBIBYTE
     content = ShardInput(lambda: (BLOCK for _ in range(blocks)), size, blocks * 1024)
     with counting() as counter:
         provider = open_provider(samples.deployment(api_base=counter.url), KEY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -21,10 +22,13 @@ class Answers:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    def fit(self, owner: str, answer: Response[str]) -> Response[str]:
-        """The answer, or a redirect to where a GET without a key finds its body for 15 minutes."""
+    def fit(self, owner: str, answer: Response[Any]) -> Response[Any]:
+        """The answer, or a redirect to where a GET without a key finds its body for 15 minutes.
+
+        A stream has no size: it goes out as it comes.
+        """
         body = answer.body or ""
-        if fits(body):
+        if not isinstance(body, str) or fits(body):
             return answer
         key = f"answers/{owner}/{secrets.token_hex(16)}"
         self._objects.put(key, body.encode(), answer.content_type or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -31,12 +31,12 @@ def json_response(
     )
 
 
-def event_stream(events: Iterable[bytes]) -> Response[str]:
-    """Server-sent events, all of them."""
+def event_stream(events: AsyncGenerator[bytes]) -> Response[Any]:
+    """Server-sent events, as they come."""
     return Response(
         status_code=200,
         content_type="text/event-stream",
-        body=b"".join(events).decode(),
+        body=events,
         headers={"cache-control": "no-cache"},
     )
 

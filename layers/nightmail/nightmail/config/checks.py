@@ -10,7 +10,12 @@ from nightmail.config.references import is_reference
 from nightmail.provider_names import SERVED, split_model
 
 # Two names of one thing.
-_SAME = (("api_base", "base_url"), ("timeout", "request_timeout"), ("num_retries", "max_retries"))
+_SAME = (
+    ("api_base", "base_url"),
+    ("api_base", "aws_bedrock_runtime_endpoint"),
+    ("timeout", "request_timeout"),
+    ("num_retries", "max_retries"),
+)
 
 
 def problems_of(document: ConfigDocument) -> Iterator[str]:
@@ -103,10 +108,10 @@ def _is_listed(document: ConfigDocument, model: str) -> bool:
 def _written_keys(document: ConfigDocument) -> Iterator[str]:
     advice = "a key is written out here; put it into the stack's secret"
     for number, entry in enumerate(document.model_list):
-        secret = entry.litellm_params.api_key
-        if secret and not is_reference(secret.get_secret_value()):
-            path = f"model_list[{number}].litellm_params.api_key"
-            yield f"{path}: {advice} and write os.environ/NAME."
+        for name, key in entry.litellm_params.secrets.items():
+            if not is_reference(key):
+                path = f"model_list[{number}].litellm_params.{name}"
+                yield f"{path}: {advice} and write os.environ/NAME."
     master = document.general_settings.master_key
     if master and not is_reference(master.get_secret_value()):
         yield f"general_settings.master_key: {advice} as master_key."

@@ -41,6 +41,8 @@ REQUEST_PARAMETERS = frozenset(
     | {"tools", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"}
 )
 
+SECRETS = ("api_key", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
 
 def _none_as_empty(value: Any) -> Any:
     """YAML reads `router_settings:` with nothing behind it as null."""
@@ -94,7 +96,7 @@ class LitellmParams(ModelInfo):
     """Who answers, within which limits and at which price. What is a parameter of a request is every request's own
     where it does not give it.
 
-    `timeout` and `request_timeout` are two names of one thing, as are the two bases, and the two
+    `timeout` and `request_timeout` are two names of one thing, as are the three bases, and the two
     numbers of retries.
     """
 
@@ -106,6 +108,12 @@ class LitellmParams(ModelInfo):
     api_base: Url | None = None
     base_url: Url | None = None
     organization: Word | None = None
+    api_version: Word | None = None
+    aws_access_key_id: Secret | None = None
+    aws_secret_access_key: Secret | None = None
+    aws_session_token: Secret | None = None
+    aws_region_name: Word | None = None
+    aws_bedrock_runtime_endpoint: Url | None = None
     timeout: Seconds | None = None
     request_timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
@@ -116,6 +124,12 @@ class LitellmParams(ModelInfo):
     weight: Weight | None = None
     max_parallel_requests: Limit | None = None
     drop_params: bool | None = None
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The keys that are given, or references to them, by their names here."""
+        found = {name: getattr(self, name) for name in SECRETS}
+        return {name: secret.get_secret_value() for name, secret in found.items() if secret}
 
     @property
     def request_parameters(self) -> dict[str, Any]:

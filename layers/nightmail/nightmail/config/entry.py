@@ -9,7 +9,7 @@ from nightmail.config.document import ConfigDocument, LitellmParams, ModelEntry
 from nightmail.config.model_names import fill_stars
 from nightmail.config.references import is_reference, reference_to, written_key
 from nightmail.deployment import Deployment, Lane
-from nightmail.provider_names import KEY_NAMES, split_model
+from nightmail.provider_names import BASE_NAMES, KEY_NAMES, split_model
 
 _Value = TypeVar("_Value")
 
@@ -29,9 +29,12 @@ def to_deployment(
         name=name,
         provider=provider,
         model=model,
-        api_base=base_of(params),
+        api_base=base_of(params, provider),
         api_key=key_of(entry, provider),
         organization=params.organization,
+        api_version=params.api_version,
+        aws_region_name=params.aws_region_name,
+        **aws_keys_of(entry),
         timeout_seconds=_whole(_timeout(params, document)),
         stream_timeout_seconds=_whole(params.stream_timeout),
         num_retries=_retries(params, document),
@@ -48,22 +51,34 @@ def to_deployment(
     )
 
 
-def base_of(params: LitellmParams) -> str | None:
-    return params.api_base or params.base_url
+def base_of(params: LitellmParams, provider: str) -> str | None:
+    """The entry's own, or that of a provider which has none of its own but a name for it."""
+    own = params.api_base or params.base_url or params.aws_bedrock_runtime_endpoint
+    return own or (reference_to(BASE_NAMES[provider]) if provider in BASE_NAMES else None)
 
 
 def key_of(entry: ModelEntry, provider: str) -> str | None:
     """A reference to the entry's key, never the key."""
     params = entry.litellm_params
-    if params.api_key:
-        key = params.api_key.get_secret_value()
-        return key if is_reference(key) else written_key(entry.model_name, key)
-    return _own_key(provider, base_of(params))
+    if "api_key" in params.secrets:
+        return _reference(entry, params.secrets["api_key"])
+    return _own_key(provider, base_of(params, provider))
+
+
+def aws_keys_of(entry: ModelEntry) -> dict[str, str]:
+    """References to the entry's AWS credentials, by their names."""
+    secrets = entry.litellm_params.secrets.items()
+    return {name: _reference(entry, key) for name, key in secrets if name != "api_key"}
+
+
+def _reference(entry: ModelEntry, key: str) -> str:
+    return key if is_reference(key) else written_key(entry.model_name, key)
 
 
 def _own_key(provider: str, base: str | None) -> str | None:
     """A provider's own key must not go to a server that only speaks like it."""
-    return reference_to(KEY_NAMES[provider]) if provider in KEY_NAMES and not base else None
+    is_at_home = not base or provider in BASE_NAMES
+    return reference_to(KEY_NAMES[provider]) if provider in KEY_NAMES and is_at_home else None
 
 
 def _base_model(entry: ModelEntry, stars: tuple[str, ...]) -> str | None:

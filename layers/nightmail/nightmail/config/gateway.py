@@ -8,7 +8,7 @@ from functools import cached_property
 
 from nightmail.config.checks import problems_of, warnings_of
 from nightmail.config.document import ConfigDocument, ModelEntry, read_document
-from nightmail.config.entry import base_of, key_of, to_deployment
+from nightmail.config.entry import aws_keys_of, base_of, key_of, to_deployment
 from nightmail.config.model_names import STAR, match_pattern
 from nightmail.config.references import is_reference, name_of, written_key
 from nightmail.config.values import OnDeadline
@@ -103,15 +103,16 @@ class GatewayConfig:
             params = entry.litellm_params
             # `*` alone may turn out to be any provider, OpenAI too.
             provider, _ = split_model(params.model, params.custom_llm_provider) or ("openai", "")
-            values += [base_of(params), params.organization, key_of(entry, provider)]
+            values += [base_of(params, provider), params.organization, key_of(entry, provider)]
+            values += [params.api_version, params.aws_region_name, *aws_keys_of(entry).values()]
         return (value for value in values if value and is_reference(value))
 
     @cached_property
     def _written_keys(self) -> dict[str, str]:
         keys = [
-            (entry.model_name, entry.litellm_params.api_key.get_secret_value())
+            (entry.model_name, key)
             for entry in self.document.model_list
-            if entry.litellm_params.api_key
+            for key in entry.litellm_params.secrets.values()
         ]
         return {written_key(name, key): key for name, key in keys if not is_reference(key)}
 

@@ -84,11 +84,14 @@ class Exchange:
     async def __aenter__(self) -> Self:
         """Returns when the answer's head has come. Raises ProviderRejected for an address that is none."""
         content = self._request.content
+        headers = self._request.headers
+        if self._request.sign:
+            headers = {**headers, **self._request.sign()}
         try:
             self._response = await self._session.post(
                 self._request.url,
                 data=content if len(content) <= _LARGE_BYTES else BytesIO(content),
-                headers=self._request.headers,
+                headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
             )

@@ -27,6 +27,8 @@ _DEPLOYMENT_FIELDS = {
     "rpm": "rpm",
     "tpm": "tpm",
     "organization": "organization",
+    "api_version": "api_version",
+    "aws_region_name": "aws_region_name",
     "drop_params": "drop_params",
 }
 
@@ -117,6 +119,7 @@ class Access:
             "api_base": options.api_base or base_in_environment(provider),
             "api_key": self._keys.keep(credentials),
             "organization": options.organization,
+            "api_version": options.api_version or version_in_environment(provider),
             **fields,
         }
         try:
@@ -176,6 +179,11 @@ def base_in_environment(provider: str) -> str | None:
     """Another address for a provider: OPENAI_API_BASE or OPENAI_BASE_URL, and so for all."""
     names = (f"{_stem(provider)}_API_BASE", f"{_stem(provider)}_BASE_URL")
     return next(filter(None, map(os.environ.get, names)), None)
+
+
+def version_in_environment(provider: str) -> str | None:
+    """Which version of a provider's API is spoken: AZURE_API_VERSION."""
+    return os.environ.get(f"{_stem(provider)}_API_VERSION")
 
 
 def _split(name: str, provider: str | None) -> tuple[str, str]:

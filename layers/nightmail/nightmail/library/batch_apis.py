@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nightmail.library.anthropic_batches import AnthropicBatches
-from nightmail.library.anthropic_requests import PROVIDER as ANTHROPIC
 from nightmail.library.batch_api import BatchApi
 from nightmail.library.failures import bad_request
 from nightmail.library.gateway_batches import GatewayBatches
@@ -16,6 +14,7 @@ from nightmail.library.servers import anthropic_server, home_of
 from nightmail.library.sources import Source
 from nightmail.library.spending import Seller
 
+_ANTHROPIC = "anthropic"
 _ANTHROPICS_ID = "msgbatch_"
 
 
@@ -24,11 +23,18 @@ def batch_api_of(options: Options, batch_id: str = "") -> BatchApi:
     if options.gateway:
         return gateway_batches_of(options, "")
     is_anthropics = options.custom_llm_provider is None and batch_id.startswith(_ANTHROPICS_ID)
-    if is_anthropics or options.custom_llm_provider == ANTHROPIC:
-        seller = Seller(ANTHROPIC, options.api_base)
-        return AnthropicBatches(anthropic_server(options), seller)
+    if is_anthropics or options.custom_llm_provider == _ANTHROPIC:
+        return _anthropic_batches(options)
     home = home_of(options)
     return OpenAIBatches(home, Seller(home.server.name, options.api_base))
+
+
+def _anthropic_batches(options: Options) -> BatchApi:
+    from nightmail.library.anthropic_batches import (  # noqa: PLC0415 - the others need it not
+        AnthropicBatches,
+    )
+
+    return AnthropicBatches(anthropic_server(options), Seller(_ANTHROPIC, options.api_base))
 
 
 def batch_api_for(options: Options, source: Source) -> BatchApi:

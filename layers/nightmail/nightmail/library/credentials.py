@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nightmail.deployment import Deployment
@@ -64,7 +64,7 @@ class _WithHeaders:
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
     ) -> HttpRequest:
         written = self._provider.request(endpoint, body, stream=stream)
-        return HttpRequest(written.url, {**written.headers, **self._headers}, written.content)
+        return replace(written, headers={**written.headers, **self._headers})
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
         return self._provider.answer(endpoint, body, answer)

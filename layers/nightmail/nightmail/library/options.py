@@ -36,6 +36,7 @@ class Options:
     api_base: str | None = None
     base_url: str | None = None
     organization: str | None = None
+    api_version: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     max_retries: int | None = None
     timeout: float | None = None

@@ -16,8 +16,7 @@ from nightmail.library.options import API_KEY, Options, through_a_gateway
 from nightmail.library.process import process
 from nightmail.library.server import Server
 from nightmail.library.transport import RETRIES, SECONDS, Transport
-from nightmail.providers.anthropic.provider import api_of, headers_of
-from nightmail.providers.openai.servers import SERVERS
+from nightmail.providers.registry import card_of
 
 GATEWAY = "nightmail"
 _ANTHROPIC = "anthropic"
@@ -69,6 +68,11 @@ def gateway_of(options: Options, base: str) -> Server:
 
 def anthropic_server(options: Options) -> Server:
     """Anthropic's own API."""
+    from nightmail.providers.anthropic.provider import (  # noqa: PLC0415 - the others need it not
+        api_of,
+        headers_of,
+    )
+
     base = options.api_base or base_in_environment(_ANTHROPIC)
     with failures_of(None):
         key = key_for(_ANTHROPIC, options)
@@ -102,7 +106,8 @@ def _homeless(provider: str) -> BadRequestError:
 
 
 def _known_base(provider: str) -> str | None:
-    return SERVERS[provider].base if provider in SERVERS else None
+    card = card_of(provider)
+    return card.bases.get(provider) if card else None
 
 
 def _server(options: Options, base: str, credentials: Credentials, name: str) -> Server:

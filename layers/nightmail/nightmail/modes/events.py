@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 import orjson
 
@@ -13,6 +15,10 @@ from nightmail.modes.runner import Runner
 from nightmail.providers.direct import JsonObject
 
 DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment (HTML standard, 9.2.6): readers of events pass it over."""
+
+SILENCE_SECONDS = 20.0
 
 
 class OpenStream:
@@ -50,15 +56,38 @@ def to_event(data: JsonObject) -> bytes:
     return b"data: %b\n\n" % orjson.dumps(data)
 
 
-async def to_events(chunks: AsyncIterable[JsonObject]) -> AsyncGenerator[bytes]:
-    """One event for each chunk, then `[DONE]`.
+async def kept_alive(
+    events: AsyncGenerator[bytes], silence_seconds: float = SILENCE_SECONDS
+) -> AsyncGenerator[bytes]:
+    """The events, and a comment for each time that there was none for so long. Closing it closes them.
+
+    What waits between the models and the caller takes a silent connection for a dead one.
+    """
+    async with aclosing(events):
+        while True:
+            coming = asyncio.ensure_future(anext(events, None))
+            try:
+                while not (await asyncio.wait({coming}, timeout=silence_seconds))[0]:
+                    yield KEEP_ALIVE
+            finally:
+                coming.cancel()
+                await asyncio.wait({coming})
+            event = coming.result()
+            if event is None:
+                return
+            yield event
+
+
+async def to_events(chunks: OpenStream | AsyncGenerator[JsonObject]) -> AsyncGenerator[bytes]:
+    """One event for each chunk, then `[DONE]`. Closing it closes `chunks`.
 
     An error in mid-stream is a last event with an `error`, and no `[DONE]` follows: nobody takes half
     an answer for a whole one.
     """
     try:
-        async for chunk in chunks:
-            yield to_event(chunk)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield to_event(chunk)
     except GatewayError as error:
         yield to_event({"error": error_object(error)})
     else:

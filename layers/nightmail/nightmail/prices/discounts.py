@@ -67,9 +67,14 @@ class _Row:
 
 _OPENAI = "https://developers.openai.com/api/docs/pricing"
 _ANTHROPIC = "https://platform.claude.com/docs/en/build-with-claude/batch-processing"
+_AZURE = "https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/batch"
 _FIREWORKS = "https://docs.fireworks.ai/guides/batch-inference"
+_GOOGLE = "https://ai.google.dev/gemini-api/docs/batch-api"
+_GOOGLE_PRICES = "https://ai.google.dev/gemini-api/docs/pricing"
 _GROQ = "https://console.groq.com/docs/batch"
 _MISTRAL = "https://docs.mistral.ai/capabilities/batch"
+_TOGETHER = "https://docs.together.ai/docs/batch-inference"
+_TOGETHER = "https://docs.together.ai/docs/batch-inference"
 _XAI = "https://docs.x.ai/developers/models"
 _AS_OF = "2026-11"
 
@@ -94,9 +99,24 @@ TABLE: Sequence[_Row] = (
     ),
     _Row("openai", _ALL_MODELS, _ALL_HALVED, "Batch API; Pricing, Batch", _OPENAI, _AS_OF),
     _Row("anthropic", _ALL_MODELS, _ALL_HALVED, "Batch processing, Pricing", _ANTHROPIC, _AS_OF),
+    _Row("azure", _ALL_MODELS, _NOT_ON_CACHED, "Global batch; Pricing", _AZURE, _AS_OF),
     _Row("fireworks", _ALL_MODELS, _ALL_HALVED, "Batch API, Pricing", _FIREWORKS, _AS_OF),
+    # A cache hit costs what it costs elsewhere, but for these.
+    _Row(
+        "google",
+        r"gemini-(3\.(1-flash-lite|5-flash-lite|[68])|4)",
+        _ALL_HALVED,
+        "Pricing, Batch",
+        _GOOGLE_PRICES,
+        _AS_OF,
+    ),
+    _Row("google", r"gemini-", _NOT_ON_CACHED, "Batch API, Technical details", _GOOGLE, _AS_OF),
     _Row("groq", _ALL_MODELS, _NOT_ON_CACHED, "Batch Processing", _GROQ, _AS_OF),
     _Row("mistral", _ALL_MODELS, _ALL_HALVED, "Batch Inference", _MISTRAL, _AS_OF),
+    # Up to half off, for models that its page selects: too dear is better told than too cheap.
+    _Row("together", _ALL_MODELS, NOTHING_OFF, "Batch Inference", _TOGETHER, _AS_OF),
+    # "Up to 50 %", on models that it selects: none is known for sure.
+    _Row("together", _ALL_MODELS, NOTHING_OFF, "Batch Inference", _TOGETHER, _AS_OF),
     _Row(
         "x-ai",
         r"grok-4\.(3|20)",

@@ -14,7 +14,7 @@ from nightmail.prices.discounts import discount_of
 from nightmail.prices.own import own_batch_prices, own_prices
 from nightmail.prices.published import VENDORS, published_prices, vendor_at
 from nightmail.prices.rates import Rates, Tariff, flat
-from nightmail.provider_names import split_model
+from nightmail.provider_names import BASE_NAMES, split_model
 from nightmail.usage import Usage
 
 Pricer = Callable[[Deployment, str, Usage], Cost]
@@ -70,6 +70,6 @@ def _sold_as(deployment: Deployment) -> tuple[str | None, str]:
     provider, model = deployment.provider, deployment.model
     if deployment.base_model:
         provider, model = split_model(deployment.base_model) or (provider, deployment.base_model)
-    elif deployment.api_base:
+    elif deployment.api_base and provider not in BASE_NAMES:
         return vendor_at(deployment.api_base), model
     return VENDORS.get(provider), model

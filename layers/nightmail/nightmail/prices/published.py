@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 VENDORS: Mapping[str, str] = MappingProxyType(
     {
         "anthropic": "anthropic",
+        "bedrock": "aws",
+        "azure": "azure",
         "cohere": "cohere",
         "cohere_chat": "cohere",
         "deepseek": "deepseek",
         "fireworks": "fireworks",
         "fireworks_ai": "fireworks",
+        "gemini": "google",
         "groq": "groq",
         "mistral": "mistral",
         "openai": "openai",

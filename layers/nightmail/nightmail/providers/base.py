@@ -110,7 +110,8 @@ class Intent:
 class BatchFormat(Protocol):
     """What of a native lane is known without a key, and without a call."""
 
-    limits: Limits
+    @property
+    def limits(self) -> Limits: ...
 
     endpoints: frozenset[str]
     """Those it takes, as OpenAI writes them: `/v1/chat/completions`."""
@@ -136,7 +137,7 @@ class BatchProvider(Protocol):
     """
 
     is_tagged: bool
-    """Whether the provider keeps our tag with a batch, so that `find` knows ours from all others."""
+    """Whether `find` knows our batch from all others: by our tag, or by an input file that is its own."""
 
     def prepare(self, content: ShardInput, tag: Tag) -> str:
         """Bring a shard's lines to the provider; costs nothing. Answers what `submit` needs: empty

@@ -16,11 +16,16 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What a provider is sent: a POST of `content`, which is JSON."""
+    """What a provider is sent: a POST of `content`, which is JSON.
+
+    `sign` makes headers that go with the others and hold for minutes only: it is called when the
+    request goes out, which may be long after it was written. It raises a leaf of ConfigError.
+    """
 
     url: str
     headers: Mapping[str, str]
     content: bytes
+    sign: Callable[[], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from nightmail.providers.json_text import read_json
 Details = Callable[[bytes], tuple[str, str | None, str | None]]
 """Message, param and code in a provider's error body; an empty message where it gives none."""
 
-_SUCCESS = range(200, 300)
+SUCCESS = range(200, 300)
 _CONFLICTS = frozenset({409, 425})
 NEVER_HEALS = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"}
@@ -80,7 +80,7 @@ def raise_for_answer(
 
     `key` is the one that was sent: a provider may repeat it in its words.
     """
-    if answer.status not in _SUCCESS:
+    if answer.status not in SUCCESS:
         raise error_of(answer, provider, key, details)
 
 
@@ -90,13 +90,18 @@ def error_of(
     key: str | None,
     details: Details = openai_details,
     leaf: type[ProviderError] | None = None,
+    *,
+    means: int | None = None,
 ) -> ProviderError:
-    """The error that `answer` is. `leaf` replaces the one that its status and code stand for."""
+    """The error that `answer` is. `leaf` replaces the one that its status and code stand for, `means`
+    its status where that does not fit what it says.
+    """
     return provider_error(
         details(answer.content),
         provider=provider,
         key=key,
         status=answer.status,
+        means=means,
         retry_after_seconds=_retry_after(answer.headers),
         leaf=leaf,
     )

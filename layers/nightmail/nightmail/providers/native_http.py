@@ -18,7 +18,8 @@ from nightmail.errors import (
     ProviderUnclear,
 )
 from nightmail.providers.direct import HttpAnswer, JsonObject
-from nightmail.providers.http import error_of, read_answer
+from nightmail.providers.http import error_of, garbled, read_answer
+from nightmail.providers.json_text import read_json
 
 PAGE = 100
 # A look is short enough for a function of a minute to make two; what is sent takes the time it takes.
@@ -56,13 +57,16 @@ class NativeClient:
     def look(self, path: str, query: Mapping[str, Any] | None = None) -> JsonObject:
         return self.send("GET", path, params=query, timeout=_LOOK)
 
-    def start(self, path: str, **request: Any) -> str:
-        """Make a call that pays; answers the id of what was started.
+    def start(self, path: str, *, wrapper: str | None = None, **request: Any) -> str:
+        """Make a call that pays; answers the id of what was started, which lies in the field `wrapper`
+        where the answer has it.
 
         Raises ProviderUnclear unless it is known that nothing was.
         """
         try:
-            return self.id_of(self.send("POST", path, **request))
+            answer = self.send("POST", path, **request)
+            started = answer.get(wrapper) if wrapper else None
+            return self.id_of(started if isinstance(started, dict) else answer)
         except (ProviderUnavailable, ProviderGarbled) as error:
             if isinstance(error.__cause__, _NOT_SENT) or error.upstream_status in _NOT_TAKEN:
                 raise
@@ -85,13 +89,33 @@ class NativeClient:
         query: dict[str, Any] = {"limit": PAGE}
         while True:
             page = self.look(path, query)
-            data = page.get("data")
-            listed = data if isinstance(data, list) else []
-            entries = [entry for entry in listed if isinstance(entry, dict)]
+            entries = _entries(page)
             yield from entries
             if not page.get("has_more") or not entries:
                 return
             query = {"limit": PAGE, after: self.id_of(entries[-1])}
+
+    def list_numbered(self, path: str) -> Iterator[JsonObject]:
+        """The same of a provider that numbers its pages, from 0, and tells a `total` of entries."""
+        number = seen = 0
+        while True:
+            page = self.look(path, {"page": number, "page_size": PAGE})
+            entries = _entries(page)
+            yield from entries
+            number, seen = number + 1, seen + len(entries)
+            total = page.get("total")
+            if not entries or not isinstance(total, int) or seen >= total:
+                return
+
+    def list_whole(self, path: str) -> Iterator[JsonObject]:
+        """The same of a provider that answers with an array of all."""
+        with transport_errors(self._provider):
+            response = self._http.request("GET", path, timeout=_LOOK)
+        raise_for_status(response, self._provider, self._key)
+        listed = read_json(response.content)
+        if not isinstance(listed, list):
+            raise garbled(self._provider, "with something that is no list", response.status_code)
+        yield from (entry for entry in listed if isinstance(entry, dict))
 
     def download(self, path: str, start: int, *, follow_redirects: bool = False) -> Iterator[bytes]:
         """The bytes from offset `start` on, of a server that knows ranges or of one that does not.
@@ -128,12 +152,16 @@ class NativeClient:
 
 @lru_cache(maxsize=32)
 def open_client(
-    base_url: str, headers: tuple[tuple[str, str], ...], timeout_seconds: int | None
+    base_url: str,
+    headers: tuple[tuple[str, str], ...],
+    timeout_seconds: int | None,
+    query: tuple[tuple[str, str], ...] = (),
 ) -> httpx.Client:
-    """A client that is made once."""
+    """A client that is made once; `query` goes with every call."""
     return httpx.Client(
         base_url=base_url,
         headers=headers,
+        params=query,
         timeout=httpx.Timeout(timeout_seconds or _SECONDS, connect=10),
         # A connection that is kept may be closed by the other side: an answer nobody can tell.
         limits=httpx.Limits(max_keepalive_connections=0),
@@ -190,6 +218,12 @@ def json_object(response: httpx.Response, provider: str, key: str | None = None)
     """A good answer's body. Raises ProviderGarbled where it is no JSON object."""
     raise_for_status(response, provider, key)
     return read_answer(_answer(response), provider, key)
+
+
+def _entries(page: JsonObject) -> list[JsonObject]:
+    data = page.get("data")
+    listed = data if isinstance(data, list) else []
+    return [entry for entry in listed if isinstance(entry, dict)]
 
 
 def _answer(response: httpx.Response) -> HttpAnswer:

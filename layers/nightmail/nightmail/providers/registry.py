@@ -1,108 +1,78 @@
 """Which providers have which lane here, and how one is made.
 
-An adapter is imported when it is first asked for: who speaks to one provider does not wait for all.
+A provider is what its folder's card says; the card is looked for when somebody asks for that provider.
 """
-
-# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
 
 from nightmail.deployment import Deployment
 from nightmail.errors import InvalidRequest
-from nightmail.providers.base import BatchFormat, BatchProvider, FormatOf
+from nightmail.provider_names import SERVED
+from nightmail.providers.base import BatchFormat, BatchProvider
+from nightmail.providers.card import Card
 from nightmail.providers.direct import DirectProvider
-from nightmail.providers.openai.servers import SERVERS
+
+_PACKAGE = "nightmail.providers"
+# Who is in a folder of another name.
+_FOLDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "cohere_chat": "cohere",
+        "custom_openai": "compatible",
+        "deepseek": "compatible",
+        "fireworks_ai": "fireworks",
+        "hosted_vllm": "compatible",
+        "lm_studio": "compatible",
+        "ollama": "compatible",
+        "ollama_chat": "compatible",
+        "openai_like": "compatible",
+        "perplexity": "compatible",
+        "together_ai": "together",
+        "vllm": "compatible",
+    }
+)
 
 
-@dataclass(frozen=True)
-class _Native:
-    """A native lane: planning needs its format alone, and no key."""
-
-    format: FormatOf
-    provider: Callable[[Deployment, str | None], BatchProvider]
-
-
-def _openai_format(deployment: Deployment) -> BatchFormat:
-    from nightmail.providers.openai.batch_format import OpenAIFormat
-
-    return OpenAIFormat(deployment)
-
-
-def _openai(deployment: Deployment, key: str | None) -> BatchProvider:
-    from nightmail.providers.openai.provider import open_openai
-
-    return open_openai(deployment, key)
+@cache
+def card_of(provider: str) -> Card | None:
+    """None where this gateway has no such provider."""
+    if provider not in SERVED:
+        return None
+    folder = f"{_PACKAGE}.{_FOLDERS.get(provider, provider)}"
+    try:
+        card: Card = import_module(f"{folder}.card").CARD
+    except ModuleNotFoundError as error:
+        if error.name not in {folder, f"{folder}.card"}:
+            raise
+        return None
+    return card if provider in card.names else None
 
 
-def _anthropic_format(deployment: Deployment) -> BatchFormat:
-    from nightmail.providers.anthropic.batch_format import AnthropicFormat
-
-    return AnthropicFormat(deployment)
-
-
-def _anthropic(deployment: Deployment, key: str | None) -> BatchProvider:
-    from nightmail.providers.anthropic.batches import open_anthropic
-
-    return open_anthropic(deployment, key)
-
-
-def _direct_anthropic(deployment: Deployment, key: str | None) -> DirectProvider:
-    from nightmail.providers.anthropic.provider import AnthropicProvider
-
-    return AnthropicProvider(deployment, key)
-
-
-def _direct_cohere(deployment: Deployment, key: str | None) -> DirectProvider:
-    from nightmail.providers.cohere.provider import CohereProvider
-
-    return CohereProvider(deployment, key)
-
-
-def _direct_openai(deployment: Deployment, key: str | None) -> DirectProvider:
-    from nightmail.providers.openai.direct import OpenAIDirect
-
-    return OpenAIDirect(deployment, key)
-
-
-_NATIVE: Mapping[str, _Native] = {
-    "anthropic": _Native(_anthropic_format, _anthropic),
-    "openai": _Native(_openai_format, _openai),
-}
-_DIRECT: Mapping[str, Callable[[Deployment, str | None], DirectProvider]] = {
-    "anthropic": _direct_anthropic,
-    "cohere": _direct_cohere,
-    "cohere_chat": _direct_cohere,
-    **dict.fromkeys(SERVERS, _direct_openai),
-}
-
-
-def has_native_lane(provider: str) -> bool:
-    return provider in _NATIVE
+def has_native_lane(deployment: Deployment) -> bool:
+    card = card_of(deployment.provider)
+    return card is not None and card.format is not None and card.has_batches(deployment)
 
 
 def has_direct_lane(provider: str) -> bool:
-    return provider in _DIRECT
+    return card_of(provider) is not None
 
 
 def direct_endpoints(provider: str) -> frozenset[str]:
     """Those that its direct lane has, as OpenAI writes them; none where it has no such lane."""
-    if provider == "anthropic":
-        from nightmail.providers.anthropic.provider import AnthropicProvider
-
-        return AnthropicProvider.endpoints
-    if has_direct_lane(provider) and provider not in SERVERS:
-        from nightmail.providers.cohere.provider import CohereProvider
-
-        return CohereProvider.endpoints
-    return frozenset(SERVERS[provider].endpoints) if provider in SERVERS else frozenset()
+    card = card_of(provider)
+    return card.direct_endpoints(provider) if card else frozenset()
 
 
 def open_format(deployment: Deployment) -> BatchFormat:
     """What the native lane of `deployment` takes. Raises InvalidRequest where its provider has none."""
-    return _native_of(deployment).format(deployment)
+    card = card_of(deployment.provider)
+    if not (card and card.format and card.has_batches(deployment)):
+        raise _no_lane(deployment, "a native batch API")
+    return card.format(deployment)
 
 
 def open_provider(deployment: Deployment, key: str | None) -> BatchProvider:
@@ -110,7 +80,10 @@ def open_provider(deployment: Deployment, key: str | None) -> BatchProvider:
 
     Raises InvalidRequest where its provider has none.
     """
-    return _native_of(deployment).provider(deployment, key)
+    card = card_of(deployment.provider)
+    if not (card and card.open_batches and card.has_batches(deployment)):
+        raise _no_lane(deployment, "a native batch API")
+    return card.open_batches(deployment, key)
 
 
 def open_direct(deployment: Deployment, key: str | None) -> DirectProvider:
@@ -118,17 +91,10 @@ def open_direct(deployment: Deployment, key: str | None) -> DirectProvider:
 
     Raises InvalidRequest where its provider has none.
     """
-    opened = _DIRECT.get(deployment.provider)
-    if opened is None:
+    card = card_of(deployment.provider)
+    if card is None:
         raise _no_lane(deployment, "ordinary calls")
-    return opened(deployment, key)
-
-
-def _native_of(deployment: Deployment) -> _Native:
-    native = _NATIVE.get(deployment.provider)
-    if native is None:
-        raise _no_lane(deployment, "a native batch API")
-    return native
+    return card.open_direct(deployment, key)
 
 
 def _no_lane(deployment: Deployment, lane: str) -> InvalidRequest:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
 
 from nightmail.errors import ProviderError, ProviderGarbled
 from nightmail.providers.direct import JsonObject
@@ -17,6 +17,13 @@ class Event(NamedTuple):
 
     name: str
     data: bytes
+
+
+class Splitter(Protocol):
+    """Cuts a stream of bytes into events."""
+
+    def feed(self, data: bytes) -> Iterable[Event]:
+        """The events that `data` completes. Raises ProviderGarbled for what is no such stream."""
 
 
 class EventSplitter:
@@ -74,13 +81,19 @@ class EventSplitter:
 
 
 class EventReader:
-    """Reads events by `read`, which gives the chunks of one or raises what is wrong with it.
+    """Reads events by `read`, which gives the chunks of one or raises what is wrong with it; a provider
+    whose events are no server-sent ones brings a `splitter`.
 
     However the bytes are cut, the chunks before an error come before it.
     """
 
-    def __init__(self, provider: str, read: Callable[[Event], list[JsonObject]]) -> None:
-        self._splitter = EventSplitter(provider)
+    def __init__(
+        self,
+        provider: str,
+        read: Callable[[Event], list[JsonObject]],
+        splitter: Splitter | None = None,
+    ) -> None:
+        self._splitter: Splitter = splitter or EventSplitter(provider)
         self._read = read
         self._failure: ProviderError | None = None
 

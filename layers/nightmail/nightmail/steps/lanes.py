@@ -29,7 +29,7 @@ class Lanes:
 
     def is_served(self, deployment: Deployment) -> bool:
         """Whether it has a lane that is wanted of it, be it for other endpoints."""
-        has_native = deployment.lane != "direct" and has_native_lane(deployment.provider)
+        has_native = deployment.lane != "direct" and has_native_lane(deployment)
         return has_native or _may_be_called(deployment)
 
     def lane_of(self, deployment: Deployment, endpoint: str) -> TakenLane | None:
@@ -51,7 +51,7 @@ class Lanes:
         return limits if _can_call(deployment, endpoint) else replace(limits, minimum_lines=1)
 
     def _has_native(self, deployment: Deployment, endpoint: str) -> bool:
-        if deployment.lane == "direct" or not has_native_lane(deployment.provider):
+        if deployment.lane == "direct" or not has_native_lane(deployment):
             return False
         return endpoint in self.format_of(deployment).endpoints
 

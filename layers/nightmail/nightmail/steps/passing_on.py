@@ -136,7 +136,7 @@ class PassingOn:
         return Destination(deployment, lane, can_call, tries, tuple(fallbacks))
 
     def _goes_natively(self, deployment: Deployment, lines: int, *, can_call: bool) -> bool:
-        if not has_native_lane(deployment.provider) or self._shard.round >= MOST_NATIVE_ROUNDS:
+        if not has_native_lane(deployment) or self._shard.round >= MOST_NATIVE_ROUNDS:
             return False
         lane = self._format_of(deployment)
         left = native_seconds_left(self._batch, self._now)

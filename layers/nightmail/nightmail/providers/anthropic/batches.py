@@ -6,10 +6,7 @@ Source: Anthropic's API description of Message Batches. Nothing of ours can be p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from time import time
-
-import httpx
 
 from nightmail.deployment import Deployment
 from nightmail.providers.anthropic.batch_results import (
@@ -20,31 +17,23 @@ from nightmail.providers.anthropic.batch_results import (
 )
 from nightmail.providers.anthropic.provider import api_of, headers_of
 from nightmail.providers.base import (
-    Cursor,
     Intent,
-    NumberOf,
-    Phase,
     Progress,
-    Result,
     ShardInput,
     Tag,
 )
-from nightmail.providers.native_http import NativeClient, made_since, open_client
-from nightmail.providers.native_results import Reading, read_results
+from nightmail.providers.native_batches import HttpBatches
+from nightmail.providers.native_http import made_since, open_client
+from nightmail.providers.native_results import Found, Reading
 
 _PATH = "/messages/batches"
 _HEAD, _FOOT = b'{"requests":[', b"]}"
 
 
-class AnthropicBatches:
-    """One deployment's batches. `http` has the deployment's base URL and sends `key`."""
+class AnthropicBatches(HttpBatches):
+    """One deployment's batches."""
 
     is_tagged = False
-
-    def __init__(self, deployment: Deployment, http: httpx.Client, key: str | None) -> None:
-        self._name = deployment.provider
-        self._key = key
-        self._api = NativeClient(deployment.provider, http, key)
 
     def prepare(self, content: ShardInput, tag: Tag) -> str:  # noqa: ARG002 - it costs no call
         """Nothing: the requests go with the submission."""
@@ -65,22 +54,15 @@ class AnthropicBatches:
     def poll(self, provider_batch_id: str) -> Progress:
         return to_progress(self._api.look(f"{_PATH}/{provider_batch_id}"))
 
-    def results(
-        self, output_ids: list[str], public_model: str, cursor: Cursor, number_of: NumberOf
-    ) -> Iterator[Result]:
-        reading = Reading(self._name, self._key, public_model, number_of)
-        read = partial(to_outcome, reading=reading, created=int(time()))
-        return read_results(output_ids, cursor, self._download, read)
+    def _cancel_path(self, provider_batch_id: str) -> str:
+        return f"{_PATH}/{provider_batch_id}/cancel"
 
-    def cancel(self, provider_batch_id: str) -> None:
-        self._api.cancel(
-            f"{_PATH}/{provider_batch_id}/cancel",
-            has_ended=lambda: self.poll(provider_batch_id).phase is Phase.ENDED,
-        )
-
-    def _download(self, provider_batch_id: str, start: int) -> Iterator[bytes]:
+    def _download(self, output_id: str, start: int) -> Iterator[bytes]:
         # Not from `results_url`: where it leads, the key would go too.
-        return self._api.download(f"{_PATH}/{provider_batch_id}/results", start)
+        return self._api.download(f"{_PATH}/{output_id}/results", start)
+
+    def _outcome(self, content: bytes, reading: Reading) -> Found | None:
+        return to_outcome(content, reading, created=int(time()))
 
 
 def open_anthropic(deployment: Deployment, key: str | None) -> AnthropicBatches:

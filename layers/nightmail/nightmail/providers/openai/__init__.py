@@ -1,1 +1,1 @@
-"""OpenAI, and whoever offers its Files and Batches API at another base URL."""
+"""OpenAI: a card, and what it tells."""

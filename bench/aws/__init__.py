@@ -1,0 +1,1 @@
+"""What only a deployment on AWS can show."""

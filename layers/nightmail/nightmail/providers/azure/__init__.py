@@ -1,0 +1,1 @@
+"""Azure OpenAI: a card, and what it tells."""

@@ -1,0 +1,117 @@
+"""How Bedrock is reached: the Region, the address, and who signs.
+
+Who speaks to other providers does without botocore.
+"""
+
+# ruff: noqa: PLC0415 - botocore is imported when a request needs it
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from nightmail.deployment import Deployment
+from nightmail.errors import CredentialMissing, InvalidConfig
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+    from botocore.session import Session
+
+_SERVICE = "bedrock"
+_REGIONS = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+_ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+_BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+_REGION_OF_ARN = re.compile(r"arn:aws[\w-]*:bedrock:([a-z0-9-]+):")
+_IN_SIGNATURES = ("content-type",)
+# What the signature adds (SigV4).
+_SIGNED = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
+
+
+@contextmanager
+def needs_botocore() -> Iterator[None]:
+    """Around an import of it. Raises InvalidConfig where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InvalidConfig(
+            "Requests to Bedrock need botocore, which is not installed: pip install boto3."
+        ) from error
+
+
+def base_of(deployment: Deployment) -> str:
+    """Where the model is asked: the deployment's own address, the environment's, or the Region's.
+
+    Raises InvalidConfig where neither of them is known.
+    """
+    base = deployment.api_base or os.environ.get(_ENDPOINT)
+    return (base or f"https://bedrock-runtime.{region_of(deployment)}.amazonaws.com").rstrip("/")
+
+
+def region_of(deployment: Deployment) -> str:
+    """The deployment's own Region, that of an ARN, or the environment's."""
+    in_arn = _REGION_OF_ARN.match(deployment.model)
+    in_environment = (os.environ.get(name) for name in _REGIONS)
+    found = (deployment.aws_region_name, in_arn[1] if in_arn else None, *in_environment)
+    region = next((each for each in found if each), None)
+    if region is None:
+        raise InvalidConfig(
+            f"The Region of '{deployment.name}' is not known: give its entry an aws_region_name."
+        )
+    return region
+
+
+def bearer_of(deployment: Deployment) -> str | None:
+    """The environment's Bedrock API key. It is Bedrock's own, so it goes to no other address, and to
+    no deployment that has credentials.
+    """
+    has_own = deployment.api_base or deployment.aws_access_key_id
+    return None if has_own else os.environ.get(_BEARER)
+
+
+def signature(
+    deployment: Deployment, url: str, headers: Mapping[str, str], content: bytes
+) -> Mapping[str, str]:
+    """The headers that sign a POST, by the deployment's credentials or those of this process: its
+    role, environment or profile. They hold for five minutes.
+
+    Raises CredentialMissing where there are none, and InvalidConfig.
+    """
+    with needs_botocore():
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+    in_signature = {name: headers[name] for name in _IN_SIGNATURES}
+    signed = AWSRequest("POST", url, in_signature, content)
+    SigV4Auth(_credentials(deployment), _SERVICE, region_of(deployment)).add_auth(signed)
+    told = {name.lower(): value for name, value in signed.headers.items()}
+    return {name: value for name, value in told.items() if name in _SIGNED}
+
+
+def _credentials(deployment: Deployment) -> ReadOnlyCredentials:
+    from botocore.credentials import Credentials
+
+    if deployment.aws_access_key_id and deployment.aws_secret_access_key:
+        return Credentials(
+            deployment.aws_access_key_id,
+            deployment.aws_secret_access_key,
+            deployment.aws_session_token,
+        ).get_frozen_credentials()
+    found = _session().get_credentials()
+    if found is None:
+        raise CredentialMissing(
+            f"There are no AWS credentials for '{deployment.name}': give its entry an "
+            "aws_access_key_id and an aws_secret_access_key, or a Bedrock API key as api_key."
+        )
+    return found.get_frozen_credentials()
+
+
+@cache
+def _session() -> Session:
+    """Its credentials renew themselves."""
+    from botocore.session import Session
+
+    return Session()

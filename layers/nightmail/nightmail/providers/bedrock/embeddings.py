@@ -1,0 +1,136 @@
+"""Embeddings by InvokeModel: Amazon's Titan and Cohere's models, each with a body of its own.
+
+Sources: the Bedrock User Guide, "Amazon Titan Embeddings" and "Cohere Embed" (inference parameters).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from nightmail.deployment import Deployment
+from nightmail.errors import InvalidRequest, ProviderGarbled
+from nightmail.parameters import integer, one_of, required, strings, wrong_type
+from nightmail.providers.direct import HttpAnswer, JsonObject
+from nightmail.providers.embedding_text import to_base64
+from nightmail.providers.http import garbled
+from nightmail.providers.request_parameters import unsupported_parameter
+
+_TITAN = re.compile(r"\bamazon\.titan-embed-")
+_FIRST_TITAN = "titan-embed-text-v1"
+_COHERE = re.compile(r"\bcohere\.embed-")
+_MOST_TEXTS = 96
+_MOST_DIMENSIONS = 10_000
+# Cohere asks for one always; what is embedded is most often what will be searched in.
+_INPUT_TYPE = "search_document"
+_INPUT_TYPES = ("search_document", "search_query", "classification", "clustering")
+_COUNT_HEADER = "x-amzn-bedrock-input-token-count"
+SUPPORTED = frozenset({"model", "input", "dimensions", "encoding_format", "input_type", "truncate"})
+
+
+def is_embedding_model(model: str) -> bool:
+    return bool(_TITAN.search(model) or _COHERE.search(model))
+
+
+def to_invocation(given: Mapping[str, Any], deployment: Deployment) -> JsonObject:
+    """The body for the deployment's model. Raises InvalidRequest that names a field."""
+    texts = _texts(required(given, "input", "input"))
+    dimensions = given.get("dimensions")
+    if dimensions is not None:
+        integer(dimensions, "dimensions", 1, _MOST_DIMENSIONS)
+    if _COHERE.search(deployment.model):
+        return _for_cohere(texts, given)
+    return _for_titan(texts, dimensions, given, deployment)
+
+
+def from_invocation(
+    answer: JsonObject, given: Mapping[str, Any], provider: str
+) -> list[JsonObject]:
+    """OpenAI's `data`. Raises ProviderGarbled where there is not one embedding for each input."""
+    vectors = _vectors(answer)
+    wanted = given.get("input")
+    count = len(wanted) if isinstance(wanted, list) else 1
+    if not isinstance(vectors, list) or len(vectors) != count:
+        raise garbled(provider, "with other than one embedding for each input", HTTPStatus.OK)
+    as_text = given.get("encoding_format") == "base64"
+    return [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _embedding(vector, provider, as_text=as_text),
+        }
+        for index, vector in enumerate(vectors)
+    ]
+
+
+def tokens_of(answer: JsonObject, http: HttpAnswer) -> int:
+    """How many tokens were read: Titan tells in its answer, and Bedrock in a header."""
+    told = answer.get("inputTextTokenCount")
+    if isinstance(told, int) and told > 0:
+        return told
+    counted = http.headers.get(_COUNT_HEADER, "")
+    return int(counted) if counted.isascii() and counted.isdecimal() else 0
+
+
+def _texts(given: Any) -> list[str]:
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, list):
+        raise wrong_type(given, "input", "a string or an array of strings")
+    return strings(given, "input", _MOST_TEXTS)
+
+
+def _for_cohere(texts: list[str], given: Mapping[str, Any]) -> JsonObject:
+    fields: JsonObject = {
+        "texts": texts,
+        "input_type": one_of(given.get("input_type", _INPUT_TYPE), "input_type", _INPUT_TYPES),
+        "embedding_types": ["float"],
+        "truncate": given.get("truncate"),
+        "output_dimension": given.get("dimensions"),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _for_titan(
+    texts: list[str], dimensions: int | None, given: Mapping[str, Any], deployment: Deployment
+) -> JsonObject:
+    if len(texts) > 1:
+        raise InvalidRequest(
+            f"Invalid 'input': the model '{deployment.name}' takes one text in a request, but got "
+            f"{len(texts)}. Send several requests, or a batch of them.",
+            param="input",
+            code="array_above_max_length",
+        )
+    for name in ("input_type", "truncate"):
+        if name in given and not deployment.drop_params:
+            raise unsupported_parameter(name, deployment)
+    if dimensions is None:
+        return {"inputText": texts[0]}
+    if _FIRST_TITAN in deployment.model:
+        if deployment.drop_params:
+            return {"inputText": texts[0]}
+        raise unsupported_parameter("dimensions", deployment)
+    return {"inputText": texts[0], "dimensions": dimensions}
+
+
+def _vectors(answer: JsonObject) -> Any:
+    """Titan's one, or Cohere's: a bare list where no types were known yet."""
+    if "embedding" in answer:
+        return [answer["embedding"]]
+    found = answer.get("embeddings")
+    return found.get("float") if isinstance(found, dict) else found
+
+
+def _embedding(vector: Any, provider: str, *, as_text: bool) -> str | list[float]:
+    if not isinstance(vector, list):
+        raise _no_embedding(provider)
+    try:
+        return to_base64(vector) if as_text else vector
+    except ValueError as error:
+        raise _no_embedding(provider) from error
+
+
+def _no_embedding(provider: str) -> ProviderGarbled:
+    return garbled(provider, "with something that is no embedding", HTTPStatus.OK)

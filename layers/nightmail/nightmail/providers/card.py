@@ -1,0 +1,44 @@
+"""What a provider's folder declares of itself, in a module `card` that holds a `CARD`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from nightmail.deployment import Deployment
+from nightmail.providers.base import BatchProvider, FormatOf
+from nightmail.providers.direct import DirectProvider
+
+
+def _always(deployment: Deployment) -> bool:  # noqa: ARG001 - the shape of `has_batches`
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """Whom a folder serves, and with which lanes.
+
+    Its module imports no adapter: the functions do, when they are first called, so that who speaks to
+    one provider does not wait for all. Deployments come with an `api_base` that is no reference any more.
+    """
+
+    names: frozenset[str]
+    """The providers, as the config calls them."""
+
+    direct_endpoints: Callable[[str], frozenset[str]]
+    """Those of the direct lane of one of `names`, as OpenAI writes them."""
+
+    open_direct: Callable[[Deployment, str | None], DirectProvider]
+    """The direct lane of a deployment with its key. Raises InvalidRequest."""
+
+    format: FormatOf | None = None
+    """What its native lane takes: planning needs that alone, and no key. None where it has no batches."""
+
+    open_batches: Callable[[Deployment, str | None], BatchProvider] | None = None
+    """The native lane of a deployment with its key. Raises InvalidRequest."""
+
+    has_batches: Callable[[Deployment], bool] = _always
+    """Whether a deployment has the native lane that its provider has."""
+
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """The URLs of those of `names` that have one of their own and speak OpenAI's protocol."""

@@ -1,0 +1,1 @@
+"""Fireworks: a card, and what it tells."""

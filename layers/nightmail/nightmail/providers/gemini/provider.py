@@ -1,0 +1,117 @@
+"""Gemini's ordinary endpoints: chat by generateContent, and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import time
+from typing import Any
+from urllib.parse import quote
+
+from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT, EMBEDDINGS
+from nightmail.errors import InvalidRequest
+from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
+from nightmail.providers.gemini import embeddings
+from nightmail.providers.gemini.answer import to_completion
+from nightmail.providers.gemini.errors import late_error, to_error, told_in
+from nightmail.providers.gemini.request import to_generate_request
+from nightmail.providers.gemini.stream import GeminiReader, StreamOptions
+from nightmail.providers.http import SUCCESS, garbled, read_answer
+from nightmail.providers.json_text import write_json
+from nightmail.providers.request_parameters import leave_out, with_defaults
+
+_BASE = "https://generativelanguage.googleapis.com"
+_VERSION = "/v1beta"
+
+
+class GeminiProvider:
+    """A DirectProvider. `key` may be missing where the server at its api_base asks for none."""
+
+    endpoints = frozenset({CHAT, EMBEDDINGS})
+
+    def __init__(self, deployment: Deployment, key: str | None) -> None:
+        self.name = deployment.provider
+        self._deployment = deployment
+        self._key = key
+        self._url = f"{root_of(deployment)}{_VERSION}/{quote(model_path(deployment))}"
+        self._headers = {"content-type": "application/json", **headers_of(key)}
+
+    def request(
+        self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
+    ) -> HttpRequest:
+        if endpoint == EMBEDDINGS:
+            return self._to_send("batchEmbedContents", self._to_embed(body))
+        if endpoint != CHAT:
+            raise self._lacks(endpoint)
+        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return self._to_send(verb, to_generate_request(body, self._deployment))
+
+    def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
+        content = self._read(answer)
+        if endpoint == EMBEDDINGS:
+            given = with_defaults(body, self._deployment, endpoint)
+            converted = embeddings.from_embed(content, given, self.name)
+        else:
+            converted = to_completion(content, created=int(time())) or self._no_answer(answer)
+        details = {"provider": self.name, "model": own_model(content, self._deployment)}
+        return {**converted, "model": self._deployment.name, "nightmail": details}
+
+    def reader(self, body: Mapping[str, Any]) -> ChunkReader:
+        given = with_defaults(body, self._deployment)
+        wanted, candidates = given.get("stream_options"), given.get("n", 1)
+        options = StreamOptions(
+            model=self._deployment.name,
+            created=int(time()),
+            candidates=candidates if isinstance(candidates, int) else 1,
+            include_usage=isinstance(wanted, dict) and wanted.get("include_usage") is True,
+        )
+        return GeminiReader(self.name, self._key, options)
+
+    def _to_embed(self, body: Mapping[str, Any]) -> JsonObject:
+        given = with_defaults(body, self._deployment, EMBEDDINGS)
+        leave_out(given, given.keys() - embeddings.SUPPORTED, self._deployment)
+        return embeddings.to_embed(given, model_path(self._deployment))
+
+    def _to_send(self, verb: str, content: JsonObject) -> HttpRequest:
+        return HttpRequest(f"{self._url}:{verb}", self._headers, write_json(content))
+
+    def _read(self, answer: HttpAnswer) -> JsonObject:
+        if answer.status not in SUCCESS:
+            raise to_error(answer, self.name, self._key)
+        content = read_answer(answer, self.name, self._key)
+        if told := told_in(content):
+            raise late_error(told, self.name, self._key)
+        return content
+
+    def _no_answer(self, answer: HttpAnswer) -> JsonObject:
+        raise garbled(self.name, "with something that is not an answer", answer.status)
+
+    def _lacks(self, endpoint: str) -> InvalidRequest:
+        return InvalidRequest(
+            f"The model '{self._deployment.name}' cannot be used with {endpoint}: "
+            f"{self.name} has {CHAT} and {EMBEDDINGS}.",
+            param="model",
+            code="unsupported_endpoint",
+        )
+
+
+def root_of(deployment: Deployment) -> str:
+    """The URL that `/v1beta` and `/upload/v1beta` are put behind."""
+    return (deployment.api_base or _BASE).rstrip("/").removesuffix(_VERSION)
+
+
+def headers_of(key: str | None) -> dict[str, str]:
+    """What every call has."""
+    return {"x-goog-api-key": key} if key else {}
+
+
+def model_path(deployment: Deployment) -> str:
+    """The model as Gemini's URLs name it: `models/gemini-2.5-flash`, `tunedModels/mine`."""
+    model = deployment.model
+    return model if "/" in model else f"models/{model}"
+
+
+def own_model(answer: JsonObject, deployment: Deployment) -> str:
+    """The name that the answer tells; embeddings tell none."""
+    told = answer.get("modelVersion")
+    return told if isinstance(told, str) and told else deployment.model

@@ -1,0 +1,1 @@
+"""Groq: a card, and what it tells."""

@@ -1,0 +1,1 @@
+"""Mistral: a card, and what it tells."""

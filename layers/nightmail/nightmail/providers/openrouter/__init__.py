@@ -1,0 +1,1 @@
+"""OpenRouter: a card, and what it tells."""

@@ -1,0 +1,1 @@
+"""Together: a card, and what it tells."""

@@ -1,0 +1,1 @@
+"""xAI: a card, and what it tells."""

@@ -1,0 +1,176 @@
+"""`python -m local.provider_table` writes docs/providers.md: what the adapters say of themselves.
+
+A feature is asked for with a small request; the adapter that refuses none of it has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nightmail.deployment import Deployment
+from nightmail.endpoints import CHAT, ENDPOINTS
+from nightmail.errors import InvalidRequest
+from nightmail.provider_names import SERVED
+from nightmail.providers.card import Card
+from nightmail.providers.registry import card_of, has_native_lane, open_direct, open_format
+
+from local.build import ROOT
+
+PAGE = ROOT / "docs" / "providers.md"
+_PIXEL = "data:image/png;base64,iVBORw0KGgo="
+_SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+_TOOL = {"type": "function", "function": {"name": "look", "parameters": _SCHEMA}}
+_FEATURES: Mapping[str, Mapping[str, Any]] = {
+    "streams": {"stream": True},
+    "tools": {"tools": [_TOOL]},
+    "one tool at most": {"tools": [_TOOL], "parallel_tool_calls": False},
+    "images": {
+        "messages": [
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": _PIXEL}}]}
+        ]
+    },
+    "JSON schema": {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "place", "schema": _SCHEMA, "strict": True},
+        }
+    },
+    "reasoning": {"reasoning_effort": "low"},
+    "`stop`": {"stop": ["END"]},
+    "`seed`": {"seed": 7},
+    "`n`": {"n": 2},
+    "`logprobs`": {"logprobs": True},
+}
+# The names of models differ in what they can; these are of each vendor's newest that are known here.
+_MODELS = {
+    "anthropic": "claude-opus-4-5",
+    "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "gemini": "gemini-2.5-flash",
+}
+_HEAD = """# Providers
+
+What each adapter has, as `make docs` reads it off the adapters themselves.
+A deployment's lane is `native` where there is a batch API for the endpoint of a line, and `direct` elsewhere; `batch` in the config chooses.
+"""
+_FEATURES_HEAD = """
+## What a chat may ask for
+
+An empty place means that such a request is refused by name, or goes without it where `drop_params` is set.
+Whether the model behind it can do it is for its provider to say.
+Servers that are self-made (vLLM, Ollama and others) are sent what they are asked.
+"""
+
+
+@dataclass(frozen=True)
+class _Provider:
+    """One of the folders, by the first of its names."""
+
+    name: str
+    card: Card
+
+    @property
+    def title(self) -> str:
+        return ", ".join(f"`{name}`" for name in sorted(self.card.names))
+
+    def deployment(self) -> Deployment:
+        model = _MODELS.get(self.name, "a-model")
+        bases = {"api_base": "https://provider.example/v1"}
+        return Deployment.model_validate(
+            {"name": "any", "provider": self.name, "model": model, "lane": "native", **bases}
+        )
+
+
+def page() -> str:
+    """The whole page."""
+    providers = list(_providers())
+    return "\n".join(
+        [
+            _HEAD,
+            *_table(["provider", *map(_code, ENDPOINTS)], map(_endpoints_row, providers)),
+            "\n## What a batch of the provider's takes\n",
+            *_table(
+                ["provider", "lines", "bytes", "at least", "hours", "counts while it runs"],
+                (_limits_row(each) for each in providers if _has_batches(each)),
+            ),
+            _FEATURES_HEAD,
+            *_table(["provider", *_FEATURES], map(_features_row, providers)),
+            "",
+        ]
+    )
+
+
+def _providers() -> Iterator[_Provider]:
+    """Each folder once."""
+    seen: list[Card] = []
+    for name in sorted(SERVED):
+        card = card_of(name)
+        if card is not None and card not in seen:
+            seen.append(card)
+            yield _Provider(name, card)
+
+
+def _has_batches(provider: _Provider) -> bool:
+    return has_native_lane(provider.deployment())
+
+
+def _endpoints_row(provider: _Provider) -> list[str]:
+    direct: set[str] = set()
+    for name in provider.card.names:
+        direct |= provider.card.direct_endpoints(name)
+    native = open_format(provider.deployment()).endpoints if _has_batches(provider) else set()
+    return [provider.title, *(_lanes(each, native, direct) for each in ENDPOINTS)]
+
+
+def _lanes(endpoint: str, native: Collection[str], direct: Collection[str]) -> str:
+    lanes = (("native", native), ("direct", direct))
+    return ", ".join(lane for lane, endpoints in lanes if endpoint in endpoints)
+
+
+def _limits_row(provider: _Provider) -> list[str]:
+    form = open_format(provider.deployment())
+    limits = form.limits
+    return [
+        provider.title,
+        f"{limits.lines:,}",
+        f"{limits.bytes:,}",
+        str(limits.minimum_lines),
+        str(limits.window_seconds // 3600),
+        "yes" if form.live_counts else "",
+    ]
+
+
+def _features_row(provider: _Provider) -> list[str]:
+    return [provider.title, *("yes" if _has(provider, ask) else "" for ask in _FEATURES.values())]
+
+
+def _has(provider: _Provider, ask: Mapping[str, Any]) -> bool:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9000, **ask}
+    is_stream = body.pop("stream", False)
+    try:
+        open_direct(provider.deployment(), "key").request(CHAT, body, stream=is_stream)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield from map(_row, (head, ["---"] * len(head), *rows))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

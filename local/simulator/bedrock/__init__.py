@@ -1,0 +1,1 @@
+"""Bedrock's runtime: Converse, ConverseStream, and InvokeModel for embeddings."""

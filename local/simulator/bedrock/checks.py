@@ -1,0 +1,61 @@
+"""What Bedrock refuses: what botocore's own service model does not describe, and a few rules more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+
+from botocore.model import Shape
+from botocore.session import Session
+from botocore.validate import ParamValidator
+
+from local.simulator.dialect import Json
+from local.simulator.errors import ApiError
+
+_VALIDATION = {"x-amzn-errortype": "ValidationException"}
+
+
+def check_converse(body: Json) -> None:
+    """Raises ApiError. `model` and `stream` are of the path."""
+    described = {name: value for name, value in body.items() if name not in ("model", "stream")}
+    validator, shape = _converse()
+    report = validator.validate({"modelId": body["model"], **described}, shape)
+    if report.has_errors():
+        raise refusal(report.generate_report())
+    for message in _broken_rules(body):
+        raise refusal(message)
+
+
+def check_embeddings(body: Json) -> None:
+    if ("inputText" in body) is ("texts" in body):
+        raise refusal("Malformed input request, please reformat your input and try again.")
+    if "texts" in body and not (body["texts"] and "input_type" in body):
+        raise refusal("required key [input_type] not found")
+
+
+def refusal(message: str) -> ApiError:
+    return ApiError(400, message, headers=dict(_VALIDATION))
+
+
+@cache
+def _converse() -> tuple[ParamValidator, Shape]:
+    operation = Session().get_service_model("bedrock-runtime").operation_model("Converse")
+    assert operation.input_shape
+    return ParamValidator(), operation.input_shape
+
+
+def _broken_rules(body: Json) -> Iterator[str]:
+    turns = body.get("messages") or []
+    roles = [turn["role"] for turn in turns]
+    if not roles or roles[0] != "user":
+        yield "A conversation must start with a user message."
+    if any(role == before for before, role in pairwise(roles)):
+        yield "A conversation must alternate between user and assistant roles."
+    blocks = [block for turn in turns for block in turn["content"]]
+    if any("text" in block and not block["text"].strip() for block in blocks):
+        yield "The text field in the ContentBlock object is blank."
+    if any({"toolUse", "toolResult"} & block.keys() for block in blocks) and not body.get(
+        "toolConfig"
+    ):
+        yield "The toolConfig field must be defined when using toolUse and toolResult content blocks."

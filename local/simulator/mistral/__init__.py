@@ -1,0 +1,1 @@
+"""Mistral's batch jobs; it answers directly as OpenAI does."""

@@ -1,0 +1,1 @@
+"""Together's batches; it answers directly as OpenAI does."""

@@ -1,0 +1,174 @@
+"""Together's files and batches, as an ASGI application of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, TypeGuard
+
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ExceptionHandler
+
+from local.simulator import files_api
+from local.simulator.batches import Batch
+from local.simulator.batches_api import first_model
+from local.simulator.behaviour import Facts
+from local.simulator.errors import ApiError
+from local.simulator.files import File
+from local.simulator.openai_work import OpenAIWork
+from local.simulator.requests import give_up, json_body, json_response, simulator_of
+from local.simulator.simulator import Simulator
+from local.simulator.together.batches import TogetherBatch
+from local.simulator.validation import Limits
+
+_MOST_BYTES = 100_000_000
+_UPLOAD_FIELDS = frozenset({"purpose", "file_name", "file_type", "file"})
+_BATCH_FIELDS = frozenset(
+    {"endpoint", "input_file_id", "completion_window", "priority", "model_id"}
+)
+
+
+def create_page(simulator: Simulator) -> Starlette:
+    handlers: dict[type[Exception] | int, ExceptionHandler] = {
+        ApiError: _refuse,
+        HTTPException: _no_route,
+        ClientDisconnect: give_up,
+    }
+    page = Starlette(routes=_ROUTES, exception_handlers=handlers)
+    page.state.simulator = simulator
+    return page
+
+
+async def upload(request: Request) -> Response:
+    try:
+        async with request.form() as form:
+            content = _checked_upload(dict(form))
+            files = simulator_of(request).files
+            path = files.new_path()
+            request.state.call.digest = await asyncio.to_thread(files_api.store, content, path)
+            file = files.add(path, filename=str(form["file_name"]), purpose="batch-api")
+    except MultiPartException as error:
+        raise ApiError(400, f"The multipart form is broken: {error.message}") from error
+    return json_response(file.to_object())
+
+
+def _checked_upload(form: dict[str, Any]) -> UploadFile:
+    if not {"purpose", "file_name", "file"} <= form.keys() <= _UPLOAD_FIELDS:
+        raise ApiError(400, "An upload has a purpose, a file_name and a file.")
+    if form["purpose"] != "batch-api" or form.get("file_type", "jsonl") != "jsonl":
+        raise ApiError(400, "A batch is made of a jsonl file whose purpose is batch-api.")
+    content = form["file"]
+    if not isinstance(content, UploadFile):
+        raise ApiError(400, "The file has to be one.")
+    return content
+
+
+async def create(request: Request) -> Response:
+    """Refused with 429 where the queue is full."""
+    body = await json_body(request)
+    simulator = simulator_of(request)
+    file = _checked_file(body, simulator)
+    request.state.call.model = first_model(file)
+    facts: Facts = replace(request.state.facts, model=request.state.call.model)
+    batch = TogetherBatch(
+        provider=facts.provider,
+        key=facts.key,
+        endpoint=body["endpoint"],
+        input_file_id=file.id,
+        input_file=file,
+        metadata=None,
+        output_seconds=None,
+        window_seconds=simulator.settings.window_seconds,
+        faults=simulator.behaviour.strike_batch(facts),
+    )
+    with file.path.open("rb") as lines:
+        batch.counts.total = sum(1 for _ in lines)
+    if not simulator.batches.has_room(batch, batch.counts.total):
+        raise ApiError(429, "Too many tokens are enqueued for this model.")
+    work = OpenAIWork(
+        batch,
+        batches=simulator.batches,
+        files=simulator.files,
+        executor=simulator.executor(facts.provider),
+        limits=Limits(simulator.settings.max_lines, _MOST_BYTES),
+    )
+    simulator.start(batch, work)
+    return json_response({"job": batch.to_object(), "warning": ""}, 201)
+
+
+def _checked_file(body: dict[str, Any], simulator: Simulator) -> File:
+    if unknown := body.keys() - _BATCH_FIELDS:
+        raise ApiError(400, f"A batch has no {min(unknown)}.")
+    if body.get("endpoint") != "/v1/chat/completions":
+        raise ApiError(400, "The endpoint of a batch has to be /v1/chat/completions.")
+    if body.get("completion_window", "24h") != "24h":
+        raise ApiError(400, "The completion_window has to be 24h.")
+    file = simulator.files.find(str(body.get("input_file_id")))
+    if file is None:
+        raise ApiError(400, "There is no such input file.")
+    return file
+
+
+async def list_batches(request: Request) -> Response:
+    batches = simulator_of(request).batches.all()
+    return json_response(
+        [batch.to_object() for batch in batches[::-1] if _is_shown(batch, request)]
+    )
+
+
+async def retrieve(request: Request) -> Response:
+    _batch_of(request).look()
+    return json_response(_batch_of(request).to_object())
+
+
+async def cancel(request: Request) -> Response:
+    batch = _batch_of(request)
+    if batch.has_ended:
+        raise ApiError(400, f"The batch {batch.id} has ended.")
+    batch.cancel()
+    return json_response(batch.look())
+
+
+def _batch_of(request: Request) -> TogetherBatch:
+    batch = simulator_of(request).batches.find(request.path_params["batch_id"])
+    if not _is_shown(batch, request):
+        raise ApiError(404, "There is no such batch.")
+    return batch
+
+
+def _is_shown(batch: Batch | None, request: Request) -> TypeGuard[TogetherBatch]:
+    """To the user whose key made it."""
+    if not isinstance(batch, TogetherBatch):
+        return False
+    return batch.key == request.state.key and batch.is_there()
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    response = json_response({"error": error.message}, error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"There is no {request.method} {request.url.path}."
+    return await _refuse(request, ApiError(error.status_code, message))
+
+
+_ROUTES = [
+    Route("/files/upload", upload, methods=["POST"]),
+    Route("/files/{file_id}", files_api.retrieve),
+    Route("/files/{file_id}", files_api.delete, methods=["DELETE"]),
+    Route("/files/{file_id}/content", files_api.content),
+    Route("/batches", create, methods=["POST"]),
+    Route("/batches", list_batches),
+    Route("/batches/{batch_id}", retrieve),
+    Route("/batches/{batch_id}/cancel", cancel, methods=["POST"]),
+]
