@@ -23,8 +23,8 @@ CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 ALL = [
     deployment("gpt"),
     deployment("claude", "anthropic"),
-    deployment("llama", "groq"),
-    deployment("priceless", "groq"),
+    deployment("llama", "xai"),
+    deployment("priceless", "xai"),
 ]
 
 
@@ -123,7 +123,7 @@ def test_an_estimate_tells_each_way_its_lines_tokens_and_price(lines_a_run: int)
             ),
             EstimatedWay(
                 model="llama",
-                provider="groq",
+                provider="xai",
                 provider_model="llama-upstream",
                 endpoint=CHAT,
                 lane="direct",

@@ -21,10 +21,10 @@ def mixed_world(simulator: SimulatorClient, **more: int) -> World:
     world.groups = {
         "gpt": [world.deployment("gpt")],
         "claude": [world.deployment("claude", provider="anthropic")],
-        "llama": [world.deployment("llama", provider="groq")],
+        "llama": [world.deployment("llama", provider="xai")],
         "pair": [
-            world.deployment("pair", provider="groq"),
-            world.deployment("pair", provider="mistral"),
+            world.deployment("pair", provider="xai"),
+            world.deployment("pair", provider="deepseek"),
         ],
     }
     return world
@@ -54,8 +54,8 @@ def test_a_mixed_file_comes_back_complete_in_order_and_paid_once(
     } == {
         ("openai", "native"),
         ("anthropic", "native"),
-        ("mistral", "direct"),
-        ("groq", "direct"),
+        ("deepseek", "direct"),
+        ("xai", "direct"),
     }
     assert {"RunShards", "RunChunks"} <= set(world.machine.visited)
 
