@@ -180,11 +180,9 @@ def test_a_big_answer_is_fetched_from_the_bucket_without_a_key(http: httpx.Clien
     assert len(elsewhere.json()["data"]) == 30
 
 
-def test_the_client_follows_a_big_stream_to_where_it_is(
-    client: openai.OpenAI, http: httpx.Client
-) -> None:
+def test_a_stream_comes_as_it_is_however_big_it_gets(client: openai.OpenAI) -> None:
     body: dict[str, Any] = {"model": FAST, "messages": said("[[long:40000]]"), "stream": True}
 
-    assert http.post("/chat/completions", json=body).status_code == 303
     chunks: Any = client.chat.completions.create(**body)
+
     assert sum(bool(chunk.choices[0].delta.content) for chunk in chunks) > 10_000
