@@ -29,7 +29,7 @@ MODELS = {
     "anthropic": ["claude-haiku-4-5"],
     "cohere": ["command-a-03-2025", "embed-v4.0"],
     "groq": ["groq/*"],
-    "xai": ["xai/*"],
+    "perplexity": ["perplexity/*"],
 }
 BULK = "in-bulk"  # whose prompts always become a batch
 CLAUDE_IN_BULK = "anthropic/claude-3.5-sonnet"  # as those of LiteLLM's page

@@ -18,7 +18,7 @@ from tests.template import Json
 
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 ANTHROPIC, COHERE, EMBEDDER = "claude-haiku-4-5", "command-a-03-2025", "embed-v4.0"
-XAI = "xai/grok-3"
+SONAR = "perplexity/sonar"
 LINES = 12
 
 
@@ -57,7 +57,7 @@ def office(http: httpx.Client, life: Life) -> Office:
     return Office(http, life)
 
 
-@pytest.mark.parametrize("model", [COHERE, XAI, DIRECT])
+@pytest.mark.parametrize("model", [COHERE, SONAR, DIRECT])
 def test_chats_are_answered_line_by_line_in_the_order_of_the_input(
     office: Office, client: openai.OpenAI, simulator: SimulatorClient, model: str
 ) -> None:

@@ -130,7 +130,7 @@ def test_a_provider_that_takes_ten_at_a_time_answers_every_line(desk: Desk) -> N
     assert chats(desk, status="429"), "it was asked for too much, and asked more slowly then"
 
 
-@pytest.mark.parametrize("model", ["command-r", "xai/grok-3"])
+@pytest.mark.parametrize("model", ["command-r", "perplexity/sonar"])
 def test_a_provider_without_a_batch_api_answers_a_batch(desk: Desk, model: str) -> None:
     journey = desk.run(desk.questions(5, model=model))
 

@@ -23,8 +23,8 @@ CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 ALL = [
     deployment("gpt"),
     deployment("claude", "anthropic"),
-    deployment("llama", "xai"),
-    deployment("priceless", "xai"),
+    deployment("llama", "perplexity"),
+    deployment("priceless", "perplexity"),
 ]
 
 
@@ -123,7 +123,7 @@ def test_an_estimate_tells_each_way_its_lines_tokens_and_price(lines_a_run: int)
             ),
             EstimatedWay(
                 model="llama",
-                provider="xai",
+                provider="perplexity",
                 provider_model="llama-upstream",
                 endpoint=CHAT,
                 lane="direct",

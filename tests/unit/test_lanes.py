@@ -44,7 +44,6 @@ def lines_of(count: int) -> list[Json]:
         ("groq", "auto", "native"),
         ("deepseek", "auto", "direct"),
         ("deepseek", "native", "native"),
-        ("xai", "native", None),
         ("cohere", "native", None),
         ("elsewhere", "auto", None),
     ],

@@ -30,7 +30,7 @@ CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 GPT = deployment("gpt")
 CLAUDE = deployment("claude", "anthropic")
 COMMAND = deployment("command", "cohere")
-LLAMA = deployment("llama", "xai")
+LLAMA = deployment("llama", "perplexity")
 ALL = [GPT, CLAUDE, COMMAND, LLAMA]
 HOUR = 3600
 
@@ -102,13 +102,13 @@ def test_a_short_window_sends_the_native_lines_directly() -> None:
 
 
 def test_more_models_than_a_batch_has_ways_for_are_refused() -> None:
-    planning = Planning([deployment(f"model-{number}", "xai") for number in range(101)])
+    planning = Planning([deployment(f"model-{number}", "perplexity") for number in range(101)])
     lines = [a_line(number, CHAT, f"model-{number}") for number in range(101)]
     assert planning.refusals(lines) == [("too_many_models", None)]
 
 
 def test_as_many_models_as_a_batch_has_ways_for_are_taken() -> None:
-    planning = Planning([deployment(f"model-{number}", "xai") for number in range(100)])
+    planning = Planning([deployment(f"model-{number}", "perplexity") for number in range(100)])
     planning.plan([a_line(number, CHAT, f"model-{number}") for number in range(100)])
     assert len(planning.chunks) == 100
 
@@ -117,17 +117,19 @@ def test_as_many_models_as_a_batch_has_ways_for_are_taken() -> None:
 
 
 def test_a_group_is_shared_by_the_weights_of_its_deployments() -> None:
-    group = [deployment("m", "xai", weight=3), deployment("m", "deepseek", weight=1)]
+    group = [deployment("m", "perplexity", weight=3), deployment("m", "deepseek", weight=1)]
     planning = Planning(group)
     planning.plan([a_line(number, CHAT, "m") for number in range(8)])
     assert {(part.deployment.provider, part.lines) for part in planning.parts} == {
-        ("xai", 6),
+        ("perplexity", 6),
         ("deepseek", 2),
     }
 
 
 def test_a_group_is_balanced_over_those_that_have_the_cheapest_lane() -> None:
-    planning = Planning([deployment("m", "xai"), deployment("m"), deployment("m", "anthropic")])
+    planning = Planning(
+        [deployment("m", "perplexity"), deployment("m"), deployment("m", "anthropic")]
+    )
     planning.plan([a_line(number, CHAT, "m") for number in range(4)])
     assert [(part.kind, part.deployment.provider, part.lines) for part in planning.parts] == [
         ("shard", "openai", 2),
@@ -143,7 +145,7 @@ def test_an_endpoint_is_balanced_over_those_that_have_it() -> None:
 
 @pytest.mark.parametrize("lines_a_run", [1, 2, 3])
 def test_the_balance_goes_on_where_planning_stopped(lines_a_run: int) -> None:
-    group = [deployment("m", "xai", weight=2), deployment("m", "deepseek", weight=1)]
+    group = [deployment("m", "perplexity", weight=2), deployment("m", "deepseek", weight=1)]
     stopped, whole = Planning(group, lines_a_run=lines_a_run), Planning(group)
     for planning in (stopped, whole):
         planning.plan([a_line(number, CHAT, "m") for number in range(1, 7)])
@@ -159,8 +161,8 @@ def test_the_balance_goes_on_where_planning_stopped(lines_a_run: int) -> None:
 def test_the_maps_take_the_parts_of_each_way_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is slow has the first slots no more than anybody else."""
     monkeypatch.setattr(OpenAIFormat, "limits", Limits(lines=2, bytes=10_000))
-    xai, deepseek = deployment("a", "xai"), deployment("b", "deepseek")
-    planning = Planning([GPT, deployment("other"), xai, deepseek], chunk_lines=1)
+    perplexity, deepseek = deployment("a", "perplexity"), deployment("b", "deepseek")
+    planning = Planning([GPT, deployment("other"), perplexity, deepseek], chunk_lines=1)
     models = ["gpt"] * 7 + ["other"] * 4 + ["a"] * 3 + ["b"] * 2
     planning.plan([a_line(number, CHAT, model) for number, model in enumerate(models)])
     names = {
@@ -187,12 +189,14 @@ def test_the_maps_take_the_parts_of_each_way_by_turns(monkeypatch: pytest.Monkey
 
 
 def test_a_part_knows_whom_to_ask_next_its_group_first_then_the_configs_models() -> None:
-    xai, deepseek = deployment("m", "xai"), deployment("m", "deepseek")
-    planning = Planning([xai, deepseek, GPT, CLAUDE], fallbacks={"m": ["claude", "none", "gpt"]})
+    perplexity, deepseek = deployment("m", "perplexity"), deployment("m", "deepseek")
+    planning = Planning(
+        [perplexity, deepseek, GPT, CLAUDE], fallbacks={"m": ["claude", "none", "gpt"]}
+    )
     planning.plan([a_line(1, CHAT, "m"), a_line(2, CHAT, "m")])
     first, second = planning.parts
-    assert (first.deployment, first.fallbacks) == (xai, [deepseek, CLAUDE, GPT])
-    assert (second.deployment, second.fallbacks) == (deepseek, [xai, CLAUDE, GPT])
+    assert (first.deployment, first.fallbacks) == (perplexity, [deepseek, CLAUDE, GPT])
+    assert (second.deployment, second.fallbacks) == (deepseek, [perplexity, CLAUDE, GPT])
 
 
 @pytest.mark.parametrize(
@@ -201,8 +205,8 @@ def test_a_part_knows_whom_to_ask_next_its_group_first_then_the_configs_models()
 def test_fallbacks_are_ten_at_most_five_of_them_siblings(
     siblings: int, configured: int, taken: tuple[int, int]
 ) -> None:
-    group = [deployment("m", "xai", rpm=number + 1) for number in range(siblings + 1)]
-    others = [deployment(f"other-{number}", "xai") for number in range(configured)]
+    group = [deployment("m", "perplexity", rpm=number + 1) for number in range(siblings + 1)]
+    others = [deployment(f"other-{number}", "perplexity") for number in range(configured)]
     planning = Planning(
         [*group, *others, deployment("m", "elsewhere")],
         fallbacks={"m": [each.name for each in others]},

@@ -21,9 +21,9 @@ def mixed_world(simulator: SimulatorClient, **more: int) -> World:
     world.groups = {
         "gpt": [world.deployment("gpt")],
         "claude": [world.deployment("claude", provider="anthropic")],
-        "llama": [world.deployment("llama", provider="xai")],
+        "llama": [world.deployment("llama", provider="perplexity")],
         "pair": [
-            world.deployment("pair", provider="xai"),
+            world.deployment("pair", provider="perplexity"),
             world.deployment("pair", provider="deepseek"),
         ],
     }
@@ -55,7 +55,7 @@ def test_a_mixed_file_comes_back_complete_in_order_and_paid_once(
         ("openai", "native"),
         ("anthropic", "native"),
         ("deepseek", "direct"),
-        ("xai", "direct"),
+        ("perplexity", "direct"),
     }
     assert {"RunShards", "RunChunks"} <= set(world.machine.visited)
 

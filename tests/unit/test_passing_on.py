@@ -208,7 +208,7 @@ def test_the_next_fallback_is_asked_and_the_rest_come_after_it() -> None:
 
 
 def test_siblings_are_asked_where_the_deployment_failed_and_not_where_the_line_did() -> None:
-    sibling, other = deployment(provider="xai"), deployment("b")
+    sibling, other = deployment(provider="perplexity"), deployment("b")
     assert place(destination(Reason.REFUSED, sibling, other)) == ("b", "native", 0)
     for reason in (Reason.SHARD_REFUSED, Reason.RETRY):
         assert place(destination(reason, sibling, other, tries=2)) == (MODEL, "direct", 0)
