@@ -21,7 +21,7 @@ import fnmatch
 import json
 import threading
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
@@ -114,17 +114,15 @@ def report() -> dict[str, Any]:
 
 
 def begin(victim: Victim) -> None:
-    """An invocation is about to be handed to its process: it takes the order that waits for it."""
+    """An invocation is about to be handed to its process: it takes the order that waits for it.
+
+    An order for a call of AWS is taken by who makes such a call first.
+    """
     with _lock:
         _running.append(victim)
-        victim.plan = None
-        order = next((order for order in _orders if order.is_for(victim)), None)
-        if order is None:
-            return
-        order.times -= 1
-        if order.times <= 0:
-            _orders.remove(order)
-        victim.plan = Plan(order.model_copy(update={"times": 1}), victim)
+        own = (order for order in _orders if order.is_for(victim))
+        order = next((order for order in own if not isinstance(order.when, Call)), None)
+        victim.plan = _taken(order, victim) if order else None
 
 
 def end(victim: Victim) -> None:
@@ -159,11 +157,25 @@ def invocation_ends(plan: Plan | None) -> None:
 
 
 def plan_for_call(access_key: str, operation: str) -> tuple[Plan, Call] | None:
-    """The plan that waits for this call of AWS, signed with this key."""
+    """The plan for this call of AWS, signed with this key, of an invocation that has no other plan."""
     with _lock:
-        plans = [each.plan for each in _running if each.plan and each.access_key == access_key]
-    for plan in plans:
-        call = plan.order.when
-        if isinstance(call, Call) and not plan.fired and fnmatch.fnmatchcase(operation, call.call):
-            return plan, call
+        caller = next((each for each in _running if each.access_key == access_key), None)
+        if caller is None or caller.plan is not None:
+            return None
+        for order in _orders:
+            call = order.when
+            if _is_met(call, operation) and order.is_for(caller):
+                caller.plan = _taken(order, caller)
+                return caller.plan, call
     return None
+
+
+def _is_met(when: object, operation: str) -> TypeGuard[Call]:
+    return isinstance(when, Call) and fnmatch.fnmatchcase(operation, when.call)
+
+
+def _taken(order: Order, victim: Victim) -> Plan:
+    order.times -= 1
+    if order.times <= 0:
+        _orders.remove(order)
+    return Plan(order.model_copy(update={"times": 1}), victim)

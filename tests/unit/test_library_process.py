@@ -55,7 +55,9 @@ def test_a_program_ends_without_a_complaint(provider_keys: SimulatorClient) -> N
 def test_an_interrupt_ends_the_calls_under_way(provider_keys: SimulatorClient) -> None:
     provider_keys.behave({"kind": "hold"})
     text = f"""
+        import signal
         from nightmail import batch_completion
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         try:
             batch_completion("gpt-4o", [{HI}] * 3)
         except KeyboardInterrupt:
