@@ -9,7 +9,7 @@ BIN = .venv/bin
 SAM = .venv-sam/bin/sam
 DEV_OVERRIDE = --override requirements/overrides.txt
 
-.PHONY: demo test unit local stop check format build docs bench bench-setup mutate lock clean
+.PHONY: demo test unit local stop check style types template format build docs bench bench-setup mutate lock clean
 
 demo: .venv/ready ## a batch from end to end, on this machine
 	@$(BIN)/python -m local demo $(PORT_OPTION)
@@ -26,12 +26,18 @@ test: .venv/ready ## every test; files side by side, for the end-to-end ones wai
 unit: .venv/ready ## the fast ones
 	$(BIN)/pytest tests/unit
 
-check: .venv/ready .venv-sam/ready ## lint, types, layering, template
+check: style types template ## what is wrong without running anything; make -j2 check is faster
+
+style: .venv/ready ## lint, layering, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 	$(BIN)/codespell
+
+types: .venv/ready
+	$(BIN)/mypy
+
+template: .venv/ready .venv-sam/ready ## its rules, and that it builds
 	$(BIN)/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 	$(MAKE) build
