@@ -120,8 +120,9 @@ class Desk:
         ]
 
     def billed(self) -> list[Json]:
-        """What the simulator has billed to this tenant's key."""
-        return self.simulator.billed(self.tenant.provider_key)
+        """What the simulator has billed to this tenant: to its key, or for a model of its own."""
+        own = [row for row in self.simulator.billed() if self.tenant.owner in row["model"]]
+        return own + self.simulator.billed(self.tenant.provider_key)
 
     def provider_batches(self, batch_id: str) -> list[Json]:
         """The simulator's batches that were made for a batch, as they truly are."""

@@ -100,28 +100,28 @@ def assert_charged(desk: Desk, journey: Journey) -> None:
     """
     booked = {(each["model"], each["lane"]): each for each in journey.details["usage"]}
     bills = {
-        (name_of(desk.tenant, _ware_of(row)), LANES[row["lane"]]): row for row in desk.billed()
+        (name_of(desk.tenant, _name(desk, row)), LANES[row["lane"]]): row for row in desk.billed()
     }
     assert booked.keys() == bills.keys()
     for key, row in bills.items():
         if key[1] == "direct" and row["answers"] > booked[key]["lines"]:
-            assert booked[key]["cost"] < float(_ware(row).cost(row))
+            assert booked[key]["cost"] < float(_ware(desk, row).cost(row))
         else:
-            _assert_charged(booked[key], row)
+            _assert_charged(desk, booked[key], row)
     if not again(desk, journey)["direct"]:
-        _assert_charged_in_all(journey.details, list(bills.values()))
+        _assert_charged_in_all(desk, journey.details, list(bills.values()))
 
 
-def _assert_charged(booked: Json, row: Json) -> None:
+def _assert_charged(desk: Desk, booked: Json, row: Json) -> None:
     figures = ("lines", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
     billed = ("answers", "input", "cached", "output", "reasoning")
     assert [booked[name] for name in figures] == [row[name] for name in billed]
-    assert booked["cost"] == float(_ware(row).cost(row))
+    assert booked["cost"] == float(_ware(desk, row).cost(row))
 
 
-def _assert_charged_in_all(details: Json, rows: list[Json]) -> None:
-    cost = sum((_ware(row).cost(row) for row in rows), Decimal(0))
-    at_once = sum((_ware(row).cost({**row, "lane": "call"}) for row in rows), Decimal(0))
+def _assert_charged_in_all(desk: Desk, details: Json, rows: list[Json]) -> None:
+    cost = sum((_ware(desk, row).cost(row) for row in rows), Decimal(0))
+    at_once = sum((_ware(desk, row).cost({**row, "lane": "call"}) for row in rows), Decimal(0))
     told = (details["cost"], details["synchronous_cost"], details["saved"])
     assert told == (float(cost), float(at_once), float(at_once - cost))
 
@@ -138,11 +138,11 @@ def assert_summed(journey: Journey) -> None:
     assert journey.details["cost"] == float(sum(sums.values(), Decimal(0)))
 
 
-def _ware_of(row: Json) -> str:
+def _name(desk: Desk, row: Json) -> str:
     """Whose row it is among what was billed."""
-    found = {(ware.provider, ware.model): name for name, ware in WARES.items()}
+    found = {(each.provider, each.model_for(desk.tenant)): name for name, each in WARES.items()}
     return found[row["provider"], row["model"]]
 
 
-def _ware(row: Json) -> Ware:
-    return WARES[_ware_of(row)]
+def _ware(desk: Desk, row: Json) -> Ware:
+    return WARES[_name(desk, row)]

@@ -1,4 +1,4 @@
-"""10,000 lines over three providers, two endpoints and both lanes in one file: one answer, and one bill."""
+"""10,000 lines over all providers, two endpoints and both lanes in one file: one answer, and one bill."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.unit.native.lane import NativeLane
 
 from tests.e2e.conftest import RunningCloud
 from tests.e2e.driver import (
@@ -17,11 +18,16 @@ from tests.e2e.driver import (
     before,
     open_buyers_desk,
 )
-from tests.e2e.market import FALLBACKS, name_of
+from tests.e2e.market import FALLBACKS, WARES, name_of, takes_key
 from tests.e2e.mixed import again, assert_answered, assert_charged, assert_summed, line
 from tests.e2e.test_direct_lane import IN_FLIGHT
+from tests.unit.native_lanes import NATIVE_LANES
 
 LINES = 10_000
+CYCLE = 20
+NATIVE = ["gpt", "claude", *(name for name, ware in WARES.items() if ware.lane == "native")]
+PROVIDERS = sorted({WARES[name].provider for name in NATIVE})
+CALLED = ["called", "command", "embed"]
 DIMENSIONS = {"vectors": 8, "embed": 256}
 ORDERS = ["", "[[think:4]]", "[[cached:30]]"]
 HEALING = {"gpt": "[[fail:404:1]]", "claude": "[[fail:500:1]]"}
@@ -60,10 +66,9 @@ def desk(cloud: RunningCloud) -> Iterator[Desk]:
 
 
 def ware_at(number: int) -> str:
-    """Of ten lines four go to OpenAI's chats, two to its vectors, two to Anthropic; two are called."""
-    wares = ["gpt", "claude", "vectors", "gpt", "called", "gpt", "claude", "vectors", "gpt"]
-    place = number % 10
-    return wares[place] if place < len(wares) else ("command", "command", "embed")[number % 3]
+    """Of twenty lines each native model has one at least; what is left is called."""
+    place = number % CYCLE
+    return NATIVE[place] if place < len(NATIVE) else CALLED[number % len(CALLED)]
 
 
 def mixture(desk: Desk) -> list[Json]:
@@ -88,6 +93,10 @@ def assert_complete(journey: Journey) -> None:
     assert_summed(journey)
 
 
+def test_every_provider_with_batches_is_in_the_mixture() -> None:
+    assert set(PROVIDERS) == set(NATIVE_LANES)
+
+
 def test_ten_thousand_lines_come_back_in_order_and_cost_what_the_providers_billed(
     desk: Desk,
 ) -> None:
@@ -99,25 +108,35 @@ def test_ten_thousand_lines_come_back_in_order_and_cost_what_the_providers_bille
 
 
 def misbehaviour(desk: Desk) -> list[Json]:
-    """Unclear answers to both submissions, throttled and broken calls, lagging and spoiled results."""
-    native: list[tuple[str, str]] = [("POST", "/batches"), ("POST", "/messages/batches")]
-    calls: list[tuple[str, str]] = [("POST", "/chat/completions"), ("POST", "/chat")]
-
-    def status(call: tuple[str, str], status: int, **details: Any) -> Json:
-        return desk.fault("status", *call, status=status, **details)
-
+    """Unclear answers to all submissions, throttled and broken calls, lagging and spoiled results."""
+    lanes = [NATIVE_LANES[provider] for provider in PROVIDERS]
     return [
-        *(desk.fault("drop", *call, when="after", times=1) for call in native),
-        status(("POST", "/files"), 429, times=2, retry_after=1),
-        status(("GET", "/batches/*"), 500, times=2),
-        status(("GET", "/messages/batches/*"), 529, times=2),
-        desk.fault("drop", "GET", "/files/*/content", when="during", times=2),
-        *(status(call, 429, share=0.1, times=40) for call in calls),
-        *(status(call, 500, share=0.1, times=40, seed=1) for call in calls),
-        *(desk.fault("drop", *call, when="before", share=0.1, times=10, seed=2) for call in calls),
+        *(fault for lane in lanes for fault in of_a_batch(desk, lane)),
+        *(fault for path in ("/chat/completions", "/chat") for fault in of_calls(desk, path)),
         *(desk.fault(kind, lines=20) for kind in ("duplicated", "unknown_ids", "garbage")),
         *(desk.fault(kind, polls=2) for kind in ("odd_status", "lagging_counts", "late_output")),
     ]
+
+
+def of_a_batch(desk: Desk, lane: NativeLane) -> Iterator[Json]:
+    yield strike(desk, lane.create, "drop", when="after", times=1)
+    yield strike(desk, lane.poll, "status", status=500, times=2)
+    if lane.upload:
+        yield strike(desk, lane.calls["upload"], "status", status=429, times=1, retry_after=1)
+    if lane.results:
+        yield strike(desk, lane.content, "drop", when="during", times=1)
+
+
+def of_calls(desk: Desk, path: str) -> Iterator[Json]:
+    yield desk.fault("status", "POST", path, status=429, share=0.1, times=40)
+    yield desk.fault("status", "POST", path, status=500, share=0.1, times=40, seed=1)
+    yield desk.fault("drop", "POST", path, when="before", share=0.1, times=10, seed=2)
+
+
+def strike(desk: Desk, call: Json, kind: str, **details: Any) -> Json:
+    """A fault that meets this call of the desk's tenant."""
+    key = desk.tenant.provider_key if takes_key(call["provider"]) else ""
+    return {"kind": kind, "match": {**call, "key": key}, **details}
 
 
 def test_ten_thousand_lines_survive_killed_workers_and_providers_that_misbehave(
