@@ -13,7 +13,9 @@ from importlib import import_module
 BENCHES = {
     "many": "bench.many",
     "race": "bench.race",
+    "first_token": "bench.first_token",
     "handler": "bench.handler",
+    "converters": "bench.converters",
     "transport": "bench.transport",
     "direct": "bench.direct_lane",
     "batch": "bench.batch",

@@ -8,50 +8,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import cycle, permutations
 from statistics import median
 
 from bench.client import Client, Cost, running_clients
+from bench.racer import FASTEST, MILLISECONDS, Racer
 from bench.rounds import interleave, print_table
-from bench.upstream import Call, running_upstream, take_log
+from bench.upstream import running_upstream
 
-MILLISECONDS = (50, 150, 300)
-FASTEST = min(MILLISECONDS)
 GOAL_MILLISECONDS = 3
 OURS, LITELLM = "nightmail_library", "litellm_sdk"
-
-
-@dataclass
-class Racer:
-    """One way to ask, and what came of those that were not the fastest."""
-
-    label: str
-    client: Client
-    task: str
-    url: str
-    orders: Sequence[tuple[int, ...]] = tuple(permutations(MILLISECONDS))
-    losers: int = 0
-    cut_after: list[float] = field(default_factory=list)
-    """Seconds from the winner's answer to each loser's disconnect."""
-
-    def __post_init__(self) -> None:
-        self._orders = cycle(self.orders)
-
-    def run(self) -> Cost:
-        """Its seconds are those that it added."""
-        take_log(self.url)
-        urls = [f"{self.url}/{milliseconds}" for milliseconds in next(self._orders)]
-        cost = self.client.measure(self.task, urls=urls)
-        calls = take_log(self.url)
-        (fastest,) = (call for call in calls if call.milliseconds == FASTEST)
-        assert fastest.answered_at
-        self._note(fastest.answered_at, [call for call in calls if call is not fastest])
-        return Cost(cost.seconds - (fastest.answered_at - fastest.came_at), cost.cpu_seconds)
-
-    def _note(self, won_at: float, losers: list[Call]) -> None:
-        self.losers += len(losers)
-        self.cut_after += [call.left_at - won_at for call in losers if call.left_at]
 
 
 def main(arguments: Sequence[str]) -> None:

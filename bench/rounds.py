@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from statistics import median
+from typing import TypeVar
 
 from bench.client import Cost
 
+Name = TypeVar("Name", bound=Hashable)
 
-def interleave(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, Cost]:
+
+def interleave(contenders: Mapping[Name, Callable[[], Cost]], rounds: int) -> dict[Name, Cost]:
     """The median costs. Each round begins with another contender; one more goes before, to warm up."""
-    costs: dict[str, list[Cost]] = {name: [] for name in contenders}
+    costs: dict[Name, list[Cost]] = {name: [] for name in contenders}
     names = list(contenders)
     for turn in range(rounds + 1):
         first = turn % len(names)

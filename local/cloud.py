@@ -24,7 +24,13 @@ import httpx
 from local import emulator, processes
 from local.build import ROOT, BuildFailed
 from local.deploy import DeployFailed, Stack, deploy
-from local.provider_config import ConfigRefused, Keys, ProviderConfig, simulated_bases
+from local.provider_config import (
+    ConfigRefused,
+    Keys,
+    ProviderConfig,
+    bedrock_endpoints,
+    simulated_bases,
+)
 
 DEFAULT_CONFIG = Path(__file__).parent / "config.yaml"
 CONFIG_KEY = "config/config.yaml"
@@ -157,9 +163,13 @@ def _prepare(settings: Settings) -> _Plan:
 def _start(settings: Settings, plan: _Plan) -> Cloud:
     calls = settings.state / "simulator-calls.jsonl"
     options = ["--port", str(plan.simulator_port), "--log-file", str(calls)]
-    simulator = processes.spawn("simulator", options, settings.state)
-    processes.remember([simulator], settings.state)
-    cloud = emulator.start(settings.state, settings.cache, settings.port, settings.wait_scale)
+    bedrock = bedrock_endpoints(plan.simulator_url, settings.variables)
+    cloud = emulator.start(
+        settings.state, settings.cache, settings.port, settings.wait_scale, bedrock
+    )
+    processes.remember([cloud.process], settings.state)
+    # It reads and writes the bucket, as Bedrock does.
+    simulator = processes.spawn("simulator", options, settings.state, cloud.variables)
     processes.remember([cloud.process, simulator], settings.state)
     processes.wait_until_ready(simulator, f"{plan.simulator_url}/_control/health")
     session = cloud.session()

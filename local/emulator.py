@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -110,9 +112,16 @@ class _Session(boto3.Session):
         return super().resource(*args, **{"endpoint_url": self._endpoint_url, **options})
 
 
-def start(state: Path, cache: Path, front_port: int, wait_scale: float = 1) -> Emulator:
+def start(
+    state: Path,
+    cache: Path,
+    front_port: int,
+    wait_scale: float = 1,
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> Emulator:
     """Start an emulator on a free port and wait until it answers.
 
+    `elsewhere` are AWS_ENDPOINT_URL_... of services that its functions find at another address.
     `state` takes its log and temporary files, `cache` the runtime's packages. `wait_scale` shortens
     Step Functions' waits. Raises NotStarted, or BuildFailed if packages cannot be installed.
     """
@@ -120,7 +129,8 @@ def start(state: Path, cache: Path, front_port: int, wait_scale: float = 1) -> E
     port = processes.free_port()
     ports = ["--port", str(port), "--front-port", str(front_port)]
     files = ["--runtime", str(runtime), "--function-log", str(state / FUNCTION_LOG)]
-    process = processes.spawn("launcher", [*ports, *files], state, _environment(port, wait_scale))
+    variables = {**_environment(port, wait_scale), **elsewhere}
+    process = processes.spawn("launcher", [*ports, *files], state, variables)
     url = f"http://127.0.0.1:{port}"
     try:
         processes.wait_until_ready(process, f"{url}/_ministack/ready")

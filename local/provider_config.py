@@ -36,6 +36,12 @@ def simulated_bases(url: str) -> dict[str, str]:
     return bases | {"NIGHTMAIL_SIMULATOR_URL": base_of(url, "openai")}
 
 
+def bedrock_endpoints(url: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Where functions find Bedrock: at the simulator, unless `variables` say where."""
+    names = ("AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
+    return {name: variables.get(name) or base_of(url, "bedrock") for name in names}
+
+
 @dataclass(frozen=True)
 class ProviderConfig:
     """A config file as it is on the disk."""

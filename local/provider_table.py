@@ -13,8 +13,9 @@ from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT, ENDPOINTS
 from nightmail.errors import InvalidRequest
 from nightmail.provider_names import SERVED
+from nightmail.providers.base import BatchFormat
 from nightmail.providers.card import Card
-from nightmail.providers.registry import card_of, has_native_lane, open_direct, open_format
+from nightmail.providers.registry import card_of, open_direct
 
 from local.build import ROOT
 
@@ -97,7 +98,7 @@ def page() -> str:
             "\n## What a batch of the provider's takes\n",
             *_table(
                 ["provider", "lines", "bytes", "at least", "hours", "counts while it runs"],
-                (_limits_row(each) for each in providers if _has_batches(each)),
+                (_limits_row(each, form) for each in providers if (form := _form_of(each))),
             ),
             _FEATURES_HEAD,
             *_table(["provider", *_FEATURES], map(_features_row, providers)),
@@ -116,15 +117,19 @@ def _providers() -> Iterator[_Provider]:
             yield _Provider(name, card)
 
 
-def _has_batches(provider: _Provider) -> bool:
-    return has_native_lane(provider.deployment())
+def _form_of(provider: _Provider) -> BatchFormat | None:
+    """That of its native lane; one that a stack alone has counts, wherever this runs."""
+    card, deployment = provider.card, provider.deployment()
+    is_there = card.open_shared or card.has_batches(deployment)
+    return card.format(deployment) if card.format and is_there else None
 
 
 def _endpoints_row(provider: _Provider) -> list[str]:
     direct: set[str] = set()
     for name in provider.card.names:
         direct |= provider.card.direct_endpoints(name)
-    native = open_format(provider.deployment()).endpoints if _has_batches(provider) else set()
+    form = _form_of(provider)
+    native = form.endpoints if form else set()
     return [provider.title, *(_lanes(each, native, direct) for each in ENDPOINTS)]
 
 
@@ -133,8 +138,7 @@ def _lanes(endpoint: str, native: Collection[str], direct: Collection[str]) -> s
     return ", ".join(lane for lane, endpoints in lanes if endpoint in endpoints)
 
 
-def _limits_row(provider: _Provider) -> list[str]:
-    form = open_format(provider.deployment())
+def _limits_row(provider: _Provider, form: BatchFormat) -> list[str]:
     limits = form.limits
     return [
         provider.title,

@@ -11,6 +11,7 @@ import pytest
 
 from local.simulator.client import SimulatorClient
 from local.simulator.server import running_simulator
+from tests.bucket_folder import BUCKET
 from tests.simulated import KEY, Provider
 
 # How long an example takes depends on the machine, and is no property of the code.
@@ -20,7 +21,7 @@ hypothesis.settings.load_profile("nightmail")
 
 @pytest.fixture(scope="session")
 def _running_simulator() -> Iterator[SimulatorClient]:
-    with running_simulator() as client:
+    with running_simulator(BUCKET) as client:
         yield client
 
 

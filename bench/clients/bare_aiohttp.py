@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiohttp
 import orjson
@@ -15,6 +16,22 @@ _HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"
 
 def one(url: str) -> None:
     asyncio.run(_one(f"{url}/v1/chat/completions"))
+
+
+def first_token(urls: list[str]) -> float:
+    (url,) = urls
+    return asyncio.run(_first_token(f"{url}/v1/chat/completions"))
+
+
+async def _first_token(url: str) -> float:
+    begun = time.perf_counter()
+    body = orjson.dumps({**_BODY, "stream": True})
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=_HEADERS) as answer,
+    ):
+        came_at = [time.perf_counter() async for _ in answer.content.iter_any()]
+    return came_at[0] - begun
 
 
 async def _one(url: str) -> None:

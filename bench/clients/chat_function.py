@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from bench.clients.prompts import KEY, MESSAGES, MODEL, PARAMETERS
+from bench.clients.prompts import KEY, MESSAGES, PARAMETERS, config_of, model_of
 from local.build import ROOT
 
 _ENVIRONMENT = {
@@ -27,6 +28,8 @@ _ENVIRONMENT = {
     "BUCKET_NAME": "nightmail",
     "SECRET_NAME": "nightmail",
 }
+# What the benches ask the upstream for: the config has no others.
+_MILLISECONDS = (0, 50, 150, 300)
 _forever = ExitStack()
 
 
@@ -40,17 +43,28 @@ class _Context:
 
 
 def one(url: str) -> None:
-    answer = _handler(url)(_event(), _Context())
+    answer = _handler(url.rpartition("/")[0])(_event(model_of(url)), _Context())
     body = b"".join(answer.body)
     assert answer.status == HTTPStatus.OK, body
 
 
+def first_token(urls: list[str]) -> float:
+    """Of the models at these URLs, which race."""
+    handler = _handler(urls[0].rpartition("/")[0])
+    begun = time.perf_counter()
+    names = ",".join(map(model_of, urls))
+    answer = handler(_event(names, stream=True, fastest_response=True), _Context())
+    came_at = [time.perf_counter() for _ in answer.body]
+    assert answer.status == HTTPStatus.OK
+    return came_at[0] - begun
+
+
 @cache
-def _handler(url: str) -> Any:
+def _handler(upstream: str) -> Any:
     os.environ.update(_ENVIRONMENT)
     _forever.enter_context(mock_aws())
-    entry = {"model": f"openai/{MODEL}", "api_base": f"{url}/v1", "api_key": "os.environ/BENCH"}
-    config = {"model_list": [{"model_name": MODEL, "litellm_params": entry}]}
+    urls = [f"{upstream}/{milliseconds}" for milliseconds in _MILLISECONDS]
+    config = config_of(urls, "os.environ/BENCH")
     bucket = boto3.client("s3")
     bucket.create_bucket(Bucket="nightmail")
     bucket.put_object(Bucket="nightmail", Key="config/config.yaml", Body=json.dumps(config))
@@ -63,7 +77,7 @@ def _handler(url: str) -> Any:
 
 
 @cache
-def _event() -> dict[str, Any]:
+def _event(model: str, **others: bool) -> dict[str, Any]:
     event = json.loads((ROOT / "events" / "chat_completions.create.json").read_text())
-    body = {"model": MODEL, "messages": MESSAGES, **PARAMETERS}
+    body = {"model": model, "messages": MESSAGES, **PARAMETERS, **others}
     return {**event, "body": json.dumps(body)}

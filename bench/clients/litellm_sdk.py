@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from functools import cache
 from typing import Any
 
 import litellm
 
+from bench.clients.first_text import seconds_to_text
 from bench.clients.prompts import KEY, MESSAGES, MODEL, PARAMETERS
 
 # It goes on between two races, as a server's does: what was cancelled is closed there.
@@ -51,6 +53,25 @@ def router_race(urls: list[str]) -> None:
         model=", ".join(urls), messages=MESSAGES, **PARAMETERS
     )
     assert _is_answered(asyncio.run_coroutine_threadsafe(racing, _loop).result())
+
+
+def first_token(urls: list[str]) -> float:
+    """Of one model as `completion` streams it, of more by the router's race."""
+    begun = time.perf_counter()
+    if len(urls) > 1:
+        return asyncio.run_coroutine_threadsafe(_first_token_of_race(urls, begun), _loop).result()
+    chunks = litellm.completion(
+        messages=MESSAGES, stream=True, **_deployment(0, urls[0]), **PARAMETERS
+    )
+    return seconds_to_text(begun, chunks)
+
+
+async def _first_token_of_race(urls: list[str], begun: float) -> float:
+    chunks = await _router(*sorted(urls)).abatch_completion_fastest_response(
+        model=", ".join(urls), messages=MESSAGES, stream=True, **PARAMETERS
+    )
+    said_at = [time.perf_counter() async for chunk in chunks if chunk.choices[0].delta.content]
+    return said_at[0] - begun
 
 
 @cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from nightmail import batch_completion, batch_completion_models, completion
 
+from bench.clients.first_text import seconds_to_text
 from bench.clients.prompts import KEY, MESSAGES, MODEL, PARAMETERS
 
 
@@ -35,12 +37,25 @@ def alone(urls: list[str]) -> None:
 
 
 def race(urls: list[str]) -> None:
-    deployments = [
+    answer = batch_completion_models(
+        messages=MESSAGES, deployments=_deployments(urls), **PARAMETERS
+    )
+    assert _is_answered(answer)
+
+
+def first_token(urls: list[str]) -> float:
+    begun = time.perf_counter()
+    chunks = batch_completion_models(
+        messages=MESSAGES, deployments=_deployments(urls), stream=True, **PARAMETERS
+    )
+    return seconds_to_text(begun, chunks)
+
+
+def _deployments(urls: list[str]) -> list[dict[str, str]]:
+    return [
         {"model": f"openai/runner-{place}", "api_base": f"{url}/v1", "api_key": KEY}
         for place, url in enumerate(urls)
     ]
-    answer = batch_completion_models(messages=MESSAGES, deployments=deployments, **PARAMETERS)
-    assert _is_answered(answer)
 
 
 def _is_answered(answer: Any) -> bool:

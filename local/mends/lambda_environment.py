@@ -77,7 +77,7 @@ class Surroundings:
         return {
             **own,
             **_identity(config, port),
-            "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
+            **_endpoints(),
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "LAMBDA_RUNTIME_DIR": self._runtime,
             "LAMBDA_TASK_ROOT": code,
@@ -88,6 +88,11 @@ class Surroundings:
             "TZ": ":UTC",
             "_HANDLER": config["Handler"],
         }
+
+
+def _endpoints() -> dict[str, str]:
+    """Of all of AWS, and of a service that is elsewhere: `AWS_ENDPOINT_URL_BEDROCK`."""
+    return {name: url for name, url in os.environ.items() if name.startswith("AWS_ENDPOINT_URL")}
 
 
 def _identity(config: dict[str, Any], port: int) -> dict[str, str]:

@@ -8,10 +8,12 @@
 /azure/openai/v1/chat/completions          azure
 /azure/openai/deployments/mine/chat/completions?api-version=...
 /gemini/v1beta/models/...:generateContent  gemini
+/gemini/upload/v1beta/files                gemini, as /upload/files
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 COMPATIBLE = (
@@ -41,6 +43,7 @@ _VERSIONS = {
     "gemini": "v1beta",
     "bedrock": "",
 }
+_MEDIA = re.compile(r"^(upload|download)/v1beta(?=/)")
 
 
 class Address(NamedTuple):
@@ -54,6 +57,8 @@ def address_of(path: str) -> Address:
     first, slash, rest = path[1:].partition("/")
     if not slash or first not in PROVIDERS:
         return Address("openai", path.removeprefix("/v1"))
+    if first == "gemini":
+        rest = _MEDIA.sub(r"v1beta/\1", rest)
     version = _VERSIONS.get(first, "v1")
     own = rest.removeprefix(version) if version else f"/{rest}"
     if first == "azure":

@@ -15,21 +15,26 @@ from starlette.types import ExceptionHandler
 
 from local.simulator import batches_api, control, files_api, models_api
 from local.simulator.anthropic.page import create_page as create_anthropic
+from local.simulator.bedrock.buckets import Buckets
+from local.simulator.bedrock.page import create_page as create_bedrock
 from local.simulator.errors import ApiError
-from local.simulator.mistral import jobs_api
+from local.simulator.gemini.page import create_page as create_gemini
+from local.simulator.mistral import page as mistral
+from local.simulator.openrouter.page import create_page as create_openrouter
 from local.simulator.requests import error_response, give_up
 from local.simulator.simulator import Simulator
 from local.simulator.together.page import create_page as create_together
 from local.simulator.traffic import Traffic
+from local.simulator.xai import page as xai
 
 
-def create_app(log_file: Path | None = None) -> Starlette:
+def create_app(log_file: Path | None = None, buckets: Buckets | None = None) -> Starlette:
     """A new simulator, with no files, no batches and no faults.
 
     It answers with and without the prefix `/v1`. With `log_file` each call is also written there
-    as a line of JSON when it is over. Its files are gone when the application shuts down.
+    as a line of JSON when it is over. `buckets` take the place of S3. Its files are gone when the application shuts down.
     """
-    simulator = Simulator(log_file)
+    simulator = Simulator(log_file, buckets)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -44,14 +49,18 @@ def create_app(log_file: Path | None = None) -> Starlette:
     together = create_together(simulator)
     pages = {
         "anthropic": create_anthropic(simulator),
+        "bedrock": create_bedrock(simulator),
+        "openrouter": create_openrouter(simulator),
+        "gemini": create_gemini(simulator),
+        "mistral": mistral.create(simulator),
         "together": together,
         "together_ai": together,
+        "xai": xai.create(simulator),
     }
     app = Starlette(
         routes=[
             *files_api.ROUTES,
             *batches_api.ROUTES,
-            *jobs_api.ROUTES,
             *models_api.ROUTES,
             *control.ROUTES,
         ],

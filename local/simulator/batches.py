@@ -107,6 +107,7 @@ class Batch(ABC):
     def _inside(self) -> dict[str, Any]:
         counts = self.counts
         return {
+            "id": self.id,
             "provider": self.provider,
             "key": self.key[-4:],
             "status": self.status,

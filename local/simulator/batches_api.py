@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from local.simulator.azure.batches import DatedAzureBatch
-from local.simulator.behaviour import Facts
 from local.simulator.errors import (
     ApiError,
     batch_not_found,
@@ -21,11 +18,9 @@ from local.simulator.errors import (
     out_of_range,
     unknown_parameter,
 )
-from local.simulator.files import File
+from local.simulator.file_batches import batch_of, look_at, new_batch, shown, start
 from local.simulator.openai_batches import OpenAIBatch
-from local.simulator.openai_work import OpenAIWork
-from local.simulator.requests import json_body, json_response, page, simulator_of
-from local.simulator.validation import Limits
+from local.simulator.requests import json_body, json_response, page
 
 ENDPOINTS = [
     "/v1/responses",
@@ -47,30 +42,16 @@ _LEAST_SECONDS, _MOST_SECONDS = 3600, 30 * 24 * 3600
 async def create(request: Request) -> Response:
     body = await json_body(request)
     _check(body)
-    simulator = simulator_of(request)
-    input_file = simulator.files.find(body["input_file_id"])
-    request.state.call.model = first_model(input_file)
-    facts: Facts = replace(request.state.facts, model=request.state.call.model)
-    is_dated = facts.provider == "azure" and "api-version" in request.query_params
-    batch = (DatedAzureBatch if is_dated else OpenAIBatch)(
-        provider=facts.provider,
-        key=facts.key,
+    is_dated = request.state.call.provider == "azure" and "api-version" in request.query_params
+    batch = new_batch(
+        request,
+        DatedAzureBatch if is_dated else OpenAIBatch,
+        body["input_file_id"],
         endpoint=body["endpoint"],
-        input_file_id=body["input_file_id"],
-        input_file=input_file,
         metadata=body.get("metadata"),
         output_seconds=(body.get("output_expires_after") or {}).get("seconds"),
-        window_seconds=simulator.settings.window_seconds,
-        faults=simulator.behaviour.strike_batch(facts),
     )
-    work = OpenAIWork(
-        batch,
-        batches=simulator.batches,
-        files=simulator.files,
-        executor=simulator.executor(facts.provider),
-        limits=Limits(simulator.settings.max_lines, simulator.settings.max_bytes),
-    )
-    simulator.start(batch, work)
+    start(request, batch)
     return json_response(batch.to_object())
 
 
@@ -117,34 +98,13 @@ def _check_expiry(expiry: Any) -> None:
         raise out_of_range("output_expires_after.seconds", _LEAST_SECONDS, _MOST_SECONDS)
 
 
-def first_model(file: File | None) -> str | None:
-    """The model of a file's first line, by which a fault may choose this batch."""
-    if file is None:
-        return None
-    with file.path.open("rb") as lines:
-        try:
-            return str(orjson.loads(lines.readline())["body"]["model"])
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            return None
-
-
 async def list_batches(request: Request) -> Response:
-    batches = [
-        batch
-        for batch in simulator_of(request).batches.all()
-        if isinstance(batch, OpenAIBatch) and batch.is_there() and _is_of(batch, request)
-    ]
-    return page(batches[::-1], request, default=20, most=100)
-
-
-def _is_of(batch: OpenAIBatch, request: Request) -> bool:
-    """Whether the call's provider has it."""
-    own: str = request.state.call.provider
-    return batch.provider == own
+    return page(shown(request, OpenAIBatch), request, default=20, most=100)
 
 
 async def retrieve(request: Request) -> Response:
-    return _look_at(_batch_of(request))
+    batch = _batch_of(request)
+    return look_at(batch, batch_not_found(batch.id))
 
 
 async def cancel(request: Request) -> Response:
@@ -152,22 +112,11 @@ async def cancel(request: Request) -> Response:
     if batch.status in _UNCANCELLABLE:
         raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
     batch.cancel()
-    return _look_at(batch)
-
-
-def _look_at(batch: OpenAIBatch) -> Response:
-    shown = batch.look()
-    if not batch.is_there():
-        raise batch_not_found(batch.id)
-    return json_response(shown)
+    return look_at(batch, batch_not_found(batch.id))
 
 
 def _batch_of(request: Request) -> OpenAIBatch:
-    batch_id = request.path_params["batch_id"]
-    batch = simulator_of(request).batches.find(batch_id)
-    if not isinstance(batch, OpenAIBatch):
-        raise batch_not_found(batch_id)
-    return batch
+    return batch_of(request, OpenAIBatch, batch_not_found(request.path_params["batch_id"]))
 
 
 ROUTES = [

@@ -8,7 +8,10 @@ from local.simulator.bedrock.dialect import BedrockDialect
 from local.simulator.cohere.dialect import CohereDialect
 from local.simulator.dialect import Dialect
 from local.simulator.gemini.dialect import GeminiDialect
+from local.simulator.mistral.dialect import MistralDialect
 from local.simulator.openai_dialect import OpenAIDialect
+from local.simulator.openrouter.dialect import OpenRouterDialect
+from local.simulator.xai.dialect import XaiDialect
 
 _LENIENT = OpenAIDialect(is_strict=False)
 _GENEROUS = OpenAIDialect(is_strict=False, usage="end")
@@ -20,7 +23,9 @@ _DIALECTS: dict[str, Dialect] = {
     "cohere": CohereDialect(),
     "gemini": GeminiDialect(),
     "groq": _GENEROUS,
-    "mistral": _GENEROUS,
+    "mistral": MistralDialect(is_strict=False, usage="end"),
+    "openrouter": OpenRouterDialect(is_strict=False),
+    "xai": XaiDialect(is_strict=False),
 }
 
 

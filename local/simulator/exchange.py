@@ -21,7 +21,7 @@ from local.simulator.errors import ApiError
 from local.simulator.log import Call, Log
 
 _OK = 200
-_UPLOAD = b"multipart/"
+_UPLOADS = (b"multipart/", b"application/jsonl")
 
 
 class Exchange:
@@ -72,7 +72,7 @@ class Exchange:
         if first_model and brings_batch:
             content = await self._read_to_file()
             self.call.model = first_model(content)
-        elif not self.headers.get(b"content-type", b"").startswith(_UPLOAD):
+        elif not self.headers.get(b"content-type", b"").startswith(_UPLOADS):
             content = self._content = await self._read_all()
             parsed = _parsed(content)
             self._look_into(parsed and self.dialect.read(self.call.path, parsed))

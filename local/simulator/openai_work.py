@@ -63,7 +63,8 @@ class OpenAIWork:
         try:
             answer = self._executor.run_line(self._batch, self._path, {}, line["body"])
         except ApiError as error:
-            self._results.answered(line["custom_id"], error.status, error.envelope())
+            refusal = self._executor.dialect.envelope(error, "")
+            self._results.answered(line["custom_id"], error.status, refusal)
         else:
             self._results.answered(line["custom_id"], _SUCCESS, answer)
 

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.simulator.app import create_app
+from local.simulator.bedrock.buckets import Buckets
 from local.simulator.client import SimulatorClient
 
 
@@ -24,9 +25,11 @@ class OpenProtocol(HttpToolsProtocol):
         self.app_state = {**self.app_state, "connection": transport}
 
 
-def create_server(host: str, port: int, log_file: Path | None = None) -> uvicorn.Server:
+def create_server(
+    host: str, port: int, log_file: Path | None = None, buckets: Buckets | None = None
+) -> uvicorn.Server:
     config = uvicorn.Config(
-        create_app(log_file),
+        create_app(log_file, buckets),
         host=host,
         port=port,
         http=OpenProtocol,
@@ -39,14 +42,17 @@ def create_server(host: str, port: int, log_file: Path | None = None) -> uvicorn
 
 
 @contextmanager
-def running_simulator() -> Iterator[SimulatorClient]:
-    """A simulator on a free port of the loopback address, for as long as the block lasts."""
+def running_simulator(buckets: Buckets | None = None) -> Iterator[SimulatorClient]:
+    """A simulator on a free port of the loopback address, for as long as the block lasts.
+
+    `buckets` take the place of S3.
+    """
     # asyncio sends without delay only on sockets that name their protocol.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         host, port = listener.getsockname()[:2]
-        server = create_server(host, port)
+        server = create_server(host, port, buckets=buckets)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:

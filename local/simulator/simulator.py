@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from local.simulator.batches import Batch, BatchStore
+from local.simulator.bedrock.buckets import Buckets, S3Buckets
 from local.simulator.behaviour import Behaviour
 from local.simulator.dialects import dialect_of
 from local.simulator.execution import Executor
@@ -22,7 +23,7 @@ from local.simulator.log import Log
 class Settings(BaseModel):
     """What `POST /_control/settings` changes. The limits are the providers' by default.
 
-    `max_lines` and `max_bytes` are those of an input file, `max_requests` and `max_request_bytes` those
+    `max_lines` and `max_bytes` are those of an input file, `min_records` is the fewest of a job of Bedrock's, `max_requests` and `max_request_bytes` those
     of a body of Anthropic's. `batch_seconds` is how long a batch takes without faults; `window_seconds` is what a
     completion window of 24h really lasts.
     """
@@ -33,6 +34,7 @@ class Settings(BaseModel):
     window_seconds: Annotated[float, Field(gt=0)] = 24 * 3600
     max_lines: PositiveInt = 50_000
     max_bytes: PositiveInt = 200 * 1024 * 1024
+    min_records: PositiveInt = 100
     max_requests: PositiveInt = 100_000
     max_request_bytes: PositiveInt = 256 * 1024 * 1024
     models: list[str] = [
@@ -46,13 +48,16 @@ class Settings(BaseModel):
 
 
 class Simulator:
-    def __init__(self, log_file: Path | None = None) -> None:
+    """`buckets` are those that Bedrock's jobs read and write."""
+
+    def __init__(self, log_file: Path | None = None, buckets: Buckets | None = None) -> None:
         self.settings = Settings()
         self.behaviour = Behaviour()
         self.holds = Holds()
         self.log = Log(log_file)
         self.ledger = Ledger()
         self.files = FileStore()
+        self.buckets = buckets or S3Buckets()
         self.batches = BatchStore()
         self._lives: set[asyncio.Task[None]] = set()
 

@@ -21,13 +21,21 @@ from local.simulator.behaviour import BatchFaults
 _GARBAGE = b'<html>\xff\xfe not a line of JSON {"custom_id":\n'
 
 
-def spoil(path: Path, faults: BatchFaults, file: Literal["output", "error"]) -> None:
-    """Rewrite a result file with the faults that its batch has for it; without any, leave it."""
+def spoil(
+    path: Path,
+    faults: BatchFaults,
+    file: Literal["output", "error"],
+    identity: str = "custom_id",
+) -> None:
+    """Rewrite a result file with the faults that its batch has for it; without any, leave it.
+
+    `identity` is the field that tells which line a result is of.
+    """
     spoilers = {kind: _lines_of(faults.get(kind), file) for kind in _KINDS}
     if any(spoilers.values()):
         spoiled = path.with_suffix(".spoiled")
         with path.open("rb") as source, spoiled.open("wb") as target:
-            target.writelines(_spoiled_lines(source, spoilers))
+            target.writelines(_spoiled_lines(source, spoilers, identity))
         spoiled.replace(path)
     truncated = faults.get(Truncated)
     if truncated and truncated.file == file:
@@ -38,20 +46,20 @@ def _lines_of(fault: SpoiledLines | None, file: str) -> int:
     return fault.lines if fault and fault.file == file else 0
 
 
-def _spoiled_lines(source: BinaryIO, spoilers: dict[type[SpoiledLines], int]) -> Iterator[bytes]:
+def _spoiled_lines(
+    source: BinaryIO, spoilers: dict[type[SpoiledLines], int], identity: str
+) -> Iterator[bytes]:
     for number, line in enumerate(source):
         if number < spoilers[Garbage]:
             yield _GARBAGE
         if number < spoilers[UnknownIds]:
-            yield _with_custom_id(line, f"nobody-sent-this-{number}")
+            yield (
+                orjson.dumps({**orjson.loads(line), identity: f"nobody-sent-this-{number}"}) + b"\n"
+            )
         if number >= spoilers[Missing]:
             yield line
         if number < spoilers[Duplicated]:
             yield line
-
-
-def _with_custom_id(line: bytes, custom_id: str) -> bytes:
-    return orjson.dumps(orjson.loads(line) | {"custom_id": custom_id}) + b"\n"
 
 
 def _truncate(path: Path, *, mid_line: bool) -> None:

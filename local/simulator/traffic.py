@@ -160,12 +160,14 @@ async def _refuse(exchange: Exchange, fault: Status) -> None:
         await exchange.respond(fault.status, fault.body.encode(), headers)
         return
     typical = exchange.dialect.typical(fault.status)
+    # When to come back is told where the fault says so, and not else.
+    told = {name: value for name, value in typical.headers.items() if name != "retry-after"}
     error = ApiError(
         fault.status,
         fault.message or typical.message,
         kind=fault.type or typical.kind,
         code=fault.code or typical.code,
         param=typical.param,
-        headers=headers,
+        headers={**told, **headers},
     )
     await exchange.refuse(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import client, handler, many, prices, race, size
+from bench import client, converters, exchanges, first_token, handler, many, prices, race, size
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,26 @@ def test_every_loser_of_a_race_is_seen_to_be_cut_off(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     (row,) = (line for line in shown.splitlines() if "batch_completion_models" in line)
     assert "4 of 4" in row
+
+
+def test_first_tokens_are_measured_alone_and_in_races_whose_losers_are_cut_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first_token.main(["--rounds", "1", "--no-cloud"])
+
+    alone, raced = capsys.readouterr().out.split("races")
+    for way in ("nightmail, the library", "the function of /chat/completions"):
+        assert f"| {way} " in alone
+        (row,) = (line for line in raced.splitlines() if way in line)
+        assert "4 of 4" in row
+
+
+def test_every_providers_converters_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    converters.main(["--calls", "1", "--words", "5", "--rounds", "1"])
+
+    shown = capsys.readouterr().out
+    for provider in exchanges.providers():
+        assert f"| {provider} " in shown
 
 
 def test_a_call_in_the_function_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

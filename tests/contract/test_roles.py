@@ -15,6 +15,7 @@ from tests.template import LAMBDA, ROOT, Json, written
 # Their ARNs are known to nobody before the call (AWS Service Authorization Reference).
 WITHOUT_ARN = re.compile(
     r"logs:(\w+LogDelivery|ListLogDeliveries|PutResourcePolicy|Describe(ResourcePolicies|LogGroups))"
+    r"|bedrock:ListModelInvocationJobs"
     r"|xray:(PutTraceSegments|PutTelemetryRecords|GetSampling(Rules|Targets))"
 )
 MANAGED = {

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from nightmail.providers.openai.card import BATCHES
+from nightmail.deployment import Deployment
+from nightmail.providers.registry import open_format
 
 from tests.e2e.conftest import PARAMETERS, RunningCloud, ShortStep
 from tests.e2e.driver import Desk, assert_well_told, open_buyers_desk
 from tests.e2e.mixed import again, assert_answered, assert_charged, line
 from tests.patience import wait_until
 
-PROVIDERS_LINES = BATCHES.limits.lines
+PROVIDERS_LINES = open_format(Deployment(name="gpt", provider="openai", model="gpt")).limits.lines
 LINES_OVER = 500
 CALLED = int(PARAMETERS["ChunkLines"])
 LATENCY_SECONDS = 6

@@ -11,6 +11,7 @@ source_paths = ["src"]
 only_mutate = [
   "src/nightmail/providers/anthropic/*.py",
   "src/nightmail/providers/cohere/*.py",
+  "src/nightmail/providers/conversion/*.py",
   "src/nightmail/providers/openai_protocol/*.py",
 ]
 # The native lane, which is I/O.

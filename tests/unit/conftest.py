@@ -20,7 +20,8 @@ from nightmail.stores.parts import PartStore
 from nightmail.stores.table import Table
 from nightmail.stores.uploads import UploadStore
 
-from tests.unit.native_lanes import NATIVE_LANES, NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import NATIVE_LANES
 
 _ACCOUNT = "123456789012"  # moto's
 ENVIRONMENT = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from nightmail.providers.anthropic.abilities import Abilities, abilities_of
 from nightmail.providers.anthropic.answer_format import ANSWER_TOOL
 from nightmail.providers.anthropic.schema import supported_schema
+from nightmail.providers.conversion.claude_abilities import Abilities, abilities_of
 
 from tests.unit.machine import Json
 from tests.unit.test_anthropic_requests import (

@@ -17,7 +17,8 @@ from nightmail.errors import (
     ProviderUnavailable,
 )
 from nightmail.providers.anthropic.answer_format import ANSWER_TOOL
-from nightmail.providers.anthropic.stream import MessageReader, StreamOptions
+from nightmail.providers.anthropic.stream import MessageReader
+from nightmail.providers.conversion.chunks import Chunks
 
 from tests.unit.anthropic_events import (
     PING,
@@ -60,8 +61,8 @@ EVERYTHING = (
 
 
 def reader(*, functions: bool = False, include_usage: bool = False) -> MessageReader:
-    options = StreamOptions("public", 1_800_000_000, functions, include_usage)
-    return MessageReader("anthropic", KEY, options)
+    options = Chunks("public", 1_800_000_000, include_usage)
+    return MessageReader("anthropic", KEY, options, functions=functions)
 
 
 def chunks(stream: bytes, **options: Any) -> list[Json]:

@@ -12,7 +12,8 @@ from nightmail.shard import ShardState
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
-from tests.unit.native_lanes import NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import those
 from tests.unit.world import A_TOKEN, World, as_jsonl, request, requests
 
 DAY = 86_400
@@ -158,6 +159,7 @@ def test_a_batch_cancelled_before_its_submission_is_never_submitted(
         assert world.batch.error_file_id is None
 
 
+@those(lambda lane: lane.cancels)
 @pytest.mark.parametrize("state", ["WaitToPoll", "PollShard"])
 def test_a_batch_cancelled_while_it_runs_keeps_what_was_answered(world: World, state: str) -> None:
     world.simulator.behave({"kind": "stuck_batch", "after_lines": 2})
@@ -181,6 +183,7 @@ def test_a_batch_that_is_being_finalized_is_no_longer_cancelled(world: World) ->
     assert finish(world, requests(3)) == "completed"
 
 
+@those(lambda lane: lane.cancels)
 def test_a_provider_that_never_stops_a_cancelled_batch_holds_nobody_up(world: World) -> None:
     deaf = {"kind": "status", "status": 200, "body": "{}", "match": world.native.cancel}
     world.simulator.behave({"kind": "stuck_batch"}, deaf)
@@ -191,6 +194,7 @@ def test_a_provider_that_never_stops_a_cancelled_batch_holds_nobody_up(world: Wo
     assert world.check_promises(requests(3)).error_codes == ["batch_cancelled"] * 3
 
 
+@those(lambda lane: lane.cancels)
 def test_a_provider_that_refuses_to_cancel_does_not_cost_us_its_answers(world: World) -> None:
     refusal = {"kind": "status", "status": 400, "match": world.native.cancel}
     world.simulator.behave(refusal)
@@ -202,6 +206,7 @@ def test_a_provider_that_refuses_to_cancel_does_not_cost_us_its_answers(world: W
 # ---- Expired
 
 
+@those(lambda lane: lane.cancels)
 def test_a_batch_whose_window_ends_keeps_what_was_answered(world: World) -> None:
     world.simulator.behave({"kind": "stuck_batch", "after_lines": 2})
     assert finish(world, requests(5)) == "expired"
@@ -214,7 +219,9 @@ def test_a_batch_whose_window_ends_keeps_what_was_answered(world: World) -> None
 def test_what_its_provider_lets_expire_with_time_left_is_called_directly(world: World) -> None:
     world.simulator.behave({"kind": "expired_batch", "after_lines": 2})
     assert finish(world, requests(5)) == "completed"
-    assert sorted(world.check_promises(requests(5)).lanes) == ["direct"] * 3 + ["native"] * 2
+    kept = 2 if world.native.keeps_expired else 0
+    lanes = world.check_promises(requests(5)).lanes
+    assert sorted(lanes) == ["direct"] * (5 - kept) + ["native"] * kept
 
 
 def test_what_its_provider_lets_expire_when_the_window_is_over_is_expired(world: World) -> None:
@@ -226,8 +233,9 @@ def test_what_its_provider_lets_expire_when_the_window_is_over_is_expired(world:
     world.run()
     assert world.batch.status is BatchStatus.EXPIRED
     results = world.check_promises(requests(5))
-    assert len(results.output) == 2
-    assert results.error_codes == ["batch_expired"] * 3
+    kept = 2 if world.native.keeps_expired else 0
+    assert len(results.output) == kept
+    assert results.error_codes == ["batch_expired"] * (5 - kept)
 
 
 def test_a_batch_that_is_late_before_it_is_planned_expires(world: World) -> None:
@@ -244,6 +252,7 @@ def test_a_provider_out_of_reach_for_the_whole_window_ends_in_expiry(world: Worl
     assert world.now <= world.batch.expires_at + GRACE
 
 
+@those(lambda lane: lane.cancels)
 def test_a_provider_out_of_reach_after_the_submission_ends_in_expiry(world: World) -> None:
     drops = [{"kind": "drop", "match": match} for match in (world.native.poll, world.native.cancel)]
     world.simulator.behave(*drops)

@@ -102,8 +102,15 @@ def test_what_is_too_long_for_one_model_is_not_asked_of_its_siblings_but_of_anot
     assert asked(simulator, SPARES_MODEL) == 1
 
 
-def test_a_sibling_answers_what_a_deployment_cannot(simulator: SimulatorClient) -> None:
-    simulator.behave(failing(404))
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, None), (400, "OperationNotSupported")],
+    ids=["an unknown model", "a deployment of another type"],
+)
+def test_a_sibling_answers_what_a_deployment_cannot(
+    simulator: SimulatorClient, status: int, code: str | None
+) -> None:
+    simulator.behave(failing(status, code))
     world = a_world(simulator, requests(1), fallbacks={})
     sibling = world.deployment(model="sibling-upstream")
     world.stores.parts.save(the_chunk(world).changed(fallbacks=[sibling]))
@@ -123,6 +130,15 @@ def test_where_all_refuse_the_chunk_stops_with_what_its_own_deployment_said(
     assert (chunk.state, chunk.ending) == (ChunkState.STOPPED, Ending.FAILED)
     assert "Who are you?" in chunk.errors[0].message
     assert len(simulator.calls()) == 2
+
+
+def test_a_deployment_of_the_wrong_type_is_asked_once(simulator: SimulatorClient) -> None:
+    everybody = {"kind": "status", "status": 400, "code": "OperationNotSupported", "match": {}}
+    simulator.behave(everybody)
+    world = a_world(simulator, requests(5), concurrency=1, fallbacks={})
+    assert run(world) == ("done", 0)
+    assert the_chunk(world).state is ChunkState.STOPPED
+    assert len(simulator.calls()) == 1
 
 
 def test_a_line_that_all_fail_is_told_what_the_first_said(simulator: SimulatorClient) -> None:

@@ -154,8 +154,8 @@ def test_an_endpoint_that_cohere_has_not_is_refused() -> None:
     error = refused.value
     assert (error.param, error.code) == ("model", "unsupported_endpoint")
     assert error.message == (
-        "The model 'public' is one of cohere, which has no /v1/moderations; "
-        "it has /v1/chat/completions and /v1/embeddings."
+        "The model 'public' cannot be used with /v1/moderations: "
+        "cohere has it for /v1/chat/completions, /v1/embeddings."
     )
 
 

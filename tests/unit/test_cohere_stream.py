@@ -207,13 +207,13 @@ def test_an_error_instead_of_an_event_is_raised(body: Any, words: str) -> None:
     "data", [b"Hi", b"[]", b'{"type":"x","d":' + b"[" * 400 + b"]" * 400 + b"}"]
 )
 def test_what_is_no_event_is_garbled(data: bytes) -> None:
-    with pytest.raises(ProviderGarbled, match=r"^cohere answered 200 with a stream"):
+    with pytest.raises(ProviderGarbled, match=r"^cohere answered 200 with an event"):
         read(b"data: " + data + b"\n\n")
 
 
 @pytest.mark.parametrize("content", [b"", written(START, said("Hi")), written(START, END)[:-1]])
 def test_half_a_stream_is_garbled(content: bytes) -> None:
-    with pytest.raises(ProviderGarbled, match="cohere answered 200 with half a stream"):
+    with pytest.raises(ProviderGarbled, match="cohere answered 200 with a stream that breaks off"):
         read(content)
 
 

@@ -13,6 +13,7 @@ from nightmail.errors import (
     ProviderUnavailable,
 )
 from nightmail.outcome import Kind
+from nightmail.providers.http import provider_error
 
 BODY = {
     "object": "chat.completion",
@@ -47,6 +48,22 @@ def test_who_answers_with_a_status_has_refused(error: GatewayError, status: int)
     assert outcome.response
     assert outcome.response["status_code"] == status
     assert outcome.response["body"]["error"]["message"] == error.message
+
+
+def test_a_status_that_does_not_fit_is_replaced_by_the_one_that_does() -> None:
+    words = ("The key is wrong.", None, None)
+    outcome = failed(7, provider_error(words, provider="gemini", key=None, status=400, means=401))
+
+    assert outcome.response
+    assert outcome.response["status_code"] == 401
+    assert outcome.response["body"]["error"]["nightmail"]["status"] == 400
+
+
+def test_an_error_in_a_200_is_no_answer() -> None:
+    words = ("It broke.", None, None)
+    outcome = failed(7, provider_error(words, provider="openai", key=None, status=200, means=500))
+
+    assert (outcome.kind, outcome.response) == (Kind.FAILED, None)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,17 @@ async def test_a_deployment_without_money_lets_the_next_one_try() -> None:
         assert await asked(engine, a, b) == (1, 1)
 
 
+@in_virtual_time
+async def test_a_deployment_of_another_type_lets_the_next_one_try() -> None:
+    wrong_type = {"error": {"message": "Choose another.", "code": "OperationNotSupported"}}
+    async with (
+        upstream(answering(400, body=wrong_type)) as a,
+        upstream(answering()) as b,
+        Engine(plain, choose=first) as engine,
+    ):
+        assert await asked(engine, a, b) == (1, 1)
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 @in_virtual_time
 async def test_a_request_that_is_wrong_is_not_taken_to_another_deployment(status: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -38,10 +39,16 @@ async def tell(visit: Visit, words: list[JsonObject] = WORDS) -> None:
 
 
 async def received(engine: Engine, call: Call) -> tuple[list[JsonObject], GatewayError | None]:
+    return await rest_of(engine.stream(call))
+
+
+async def rest_of(
+    stream: AsyncGenerator[JsonObject],
+) -> tuple[list[JsonObject], GatewayError | None]:
     """The chunks that came, and the error after them."""
     chunks: list[JsonObject] = []
     try:
-        async for chunk in engine.stream(call):
+        async for chunk in stream:
             chunks += [chunk]
     except GatewayError as error:
         return chunks, error
@@ -228,6 +235,31 @@ async def test_a_stream_that_ends_too_early_is_garbled() -> None:
     async with upstream(script) as server, Engine(plain) as engine:
         chunks, error = await received(engine, call_of(deployment(server.url)))
     assert (chunks, type(error)) == (WORDS[:1], ProviderGarbled)
+
+
+@pytest.mark.parametrize("leave", [Visit.reset, Visit.hang_up], ids=["reset", "hung up"])
+@in_virtual_time
+async def test_what_came_before_a_connection_broke_is_told_before_the_error(
+    leave: Callable[[Visit], None],
+) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        for piece in pieces:
+            await visit.event(piece)
+            if piece == pieces[0]:
+                await begun.wait()
+        leave(visit)
+
+    begun = asyncio.Event()
+    pieces: list[JsonObject] = [{"piece": number} for number in range(10)]
+    async with upstream(script) as server, Engine(plain) as engine:
+        chunks = engine.stream(call_of(deployment(server.url)))
+        first_piece = await anext(chunks)
+        begun.set()
+        await asyncio.sleep(1)  # nobody reads until the connection is gone
+        rest, error = await rest_of(chunks)
+    assert [first_piece, *rest] == pieces
+    assert isinstance(error, ProviderUnavailable)
 
 
 @in_virtual_time

@@ -15,7 +15,8 @@ from functions.fail_batch.handler import handler
 from local.simulator.client import SimulatorClient
 from tests.unit.gateway import LambdaContext
 from tests.unit.machine import Json
-from tests.unit.native_lanes import NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import those
 from tests.unit.samples import BATCH_ID, sample_batch
 from tests.unit.world import World, requests
 
@@ -58,6 +59,7 @@ def test_a_batch_that_broke_without_a_reason_points_to_the_log(world: World) -> 
     assert "log" in error.message
 
 
+@those(lambda lane: lane.cancels)
 def test_a_batch_under_way_is_cancelled_at_its_provider(world: World) -> None:
     submitted(world)
     assert fail(world) == "failed"
@@ -67,6 +69,7 @@ def test_a_batch_under_way_is_cancelled_at_its_provider(world: World) -> None:
     assert world.check_promises(requests(3), lost=2).error_codes == ["internal_error"] * 3
 
 
+@those(lambda lane: lane.cancels)
 def test_a_batch_whose_submission_was_unclear_is_cancelled_where_its_tag_tells_whose_it_is(
     world: World,
 ) -> None:

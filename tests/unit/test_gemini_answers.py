@@ -136,7 +136,7 @@ def test_a_wrong_key_is_no_fault_of_the_callers() -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
     found = failure(GEMINI, told(400, details=details), 400)
     assert (type(found), found.http_status, found.retryable) == (ProviderRejected, 502, False)
-    assert found.upstream_status == 400
+    assert (found.upstream_status, found.meaning, found.code) == (400, 401, "API_KEY_INVALID")
     assert failure(GEMINI, told(400), 400).http_status == 400
 
 

@@ -11,7 +11,8 @@ from nightmail.stores import multipart
 from local.simulator.client import SimulatorClient
 from tests.unit.deaths import repeats, worlds
 from tests.unit.machine import Json
-from tests.unit.native_lanes import KILLED, NATIVE_LANES, NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import KILLED, NATIVE_LANES
 from tests.unit.samples import NOW
 from tests.unit.world import MODEL, World, request, requests
 

@@ -10,7 +10,8 @@ from nightmail.providers.base import Limits, ShardInput, Tag
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import ASL, Json
-from tests.unit.native_lanes import NATIVE_LANES, OPENAI, NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import NATIVE_LANES, those
 from tests.unit.samples import NOW
 from tests.unit.world import CHAT, MODEL, Results, World, as_jsonl, request, requests
 
@@ -92,7 +93,8 @@ def test_what_the_provider_lets_expire_is_submitted_again_in_a_longer_window(wor
     late = {"kind": "expired_batch", "after_lines": 1, "times": 2}
     world.simulator.behave(late)
     assert live(world, requests(4), expires_at=LONG).lanes == ["native"] * 4
-    assert rounds(world) == [("shard", 0, 1), ("shard", 0, 1), ("shard", 0, 2)]
+    kept = 1 if world.native.keeps_expired else 0
+    assert rounds(world) == [("shard", 0, kept), ("shard", 0, kept), ("shard", 0, 4 - 2 * kept)]
     assert all(part.ending is Ending.COMPLETED for part in world.parts)
     assert world.batch.status == "completed"
 
@@ -266,6 +268,7 @@ def finishing(world: World, *faults: Json, lines: int = 5) -> Results:
     return live(world, requests(lines), on_deadline="finish_direct")
 
 
+@those(lambda lane: lane.cancels)
 def test_what_the_provider_owes_near_the_end_is_cancelled_there_and_finished_directly(
     world: World,
 ) -> None:
@@ -276,6 +279,7 @@ def test_what_the_provider_owes_near_the_end_is_cancelled_there_and_finished_dir
     assert world.now < world.batch.expires_at
 
 
+@those(lambda lane: lane.cancels)
 @pytest.mark.parametrize("seconds", [HOUR, 7 * 24 * HOUR])
 def test_short_and_long_windows_are_finished_in_time(world: World, seconds: int) -> None:
     world.simulator.behave({"kind": "stuck_batch", "after_lines": 2})
@@ -293,6 +297,7 @@ def test_what_was_never_submitted_is_finished_directly(world: World) -> None:
     assert rounds(world) == [("shard", 0, 0), ("chunk", 0, 5)]
 
 
+@those(lambda lane: lane.cancels)
 def test_a_provider_that_does_not_stop_is_left_and_its_lines_are_finished(world: World) -> None:
     deaf = {"kind": "status", "status": 200, "body": "{}", "match": world.native.cancel}
     results = finishing(world, {"kind": "stuck_batch"}, deaf)
@@ -300,6 +305,7 @@ def test_a_provider_that_does_not_stop_is_left_and_its_lines_are_finished(world:
     assert world.now < world.batch.expires_at
 
 
+@those(lambda lane: lane.cancels)
 def test_lines_that_cannot_be_called_expire(simulator: SimulatorClient, native: NativeLane) -> None:
     world = World(simulator, provider=native.provider, lane="native")
     results = finishing(world, {"kind": "stuck_batch", "after_lines": 2})
@@ -323,7 +329,7 @@ FULL = {"code": "token_limit_exceeded", "message": "Full."}
     [
         ({"kind": "stuck_batch"}, 7),
         ({"kind": "expired_batch", "after_lines": 0}, 7),
-        ({"kind": "drop", "when": "before", "match": OPENAI.create}, 7),
+        ({"kind": "drop", "when": "before", "match": {"method": "POST", "path": "/batches"}}, 7),
         ({"kind": "failed_batch", "errors": [FULL]}, 2),
     ],
     ids=["stuck", "expires", "away", "queue_full"],

@@ -15,7 +15,6 @@ from nightmail.chunk import ChunkState
 from nightmail.outcome import Kind, kind_of, number_of
 from nightmail.part import Part
 from nightmail.payloads import Next
-from nightmail.providers.anthropic.batch_format import AnthropicFormat
 from nightmail.providers.base import Limits
 from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 from nightmail.results.line_outcomes import InOrder, Position
@@ -23,6 +22,7 @@ from nightmail.steps import lanes, spools
 
 from tests.unit.fate import Fate
 from tests.unit.machine import Json
+from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.planning import Planning, a_line, as_jsonl, deployment
 from tests.unit.samples import NOW
 
@@ -309,8 +309,8 @@ def small_pieces() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spools, "SEGMENT_BYTES", 300)
         patch.setattr(spools, "MOST_BYTES", 500)
-        for adapter in (OpenAIFormat, AnthropicFormat):
-            patch.setattr(adapter, "limits", Limits(lines=3, bytes=700, minimum_lines=2))
+        for native in NATIVE_LANES.values():
+            patch.setattr(native.format, "limits", Limits(lines=3, bytes=700, minimum_lines=2))
         patch.setattr(lanes, "_REFUSED", Limits(lines=2, bytes=10_000))
         yield
 

@@ -71,6 +71,7 @@ async def test_an_unknown_model_is_not_found() -> None:
         rejected(404, "model_not_found"),
         rejected(502),
         rejected(400, "context_length_exceeded"),
+        rejected(400, "OperationNotSupported"),
         ProviderGarbled("", provider="openai"),
         CredentialMissing("no key"),
     ],

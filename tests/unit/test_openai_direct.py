@@ -127,7 +127,7 @@ def test_fireworks_models_get_the_account_that_they_are_known_by(model: str, sen
 def test_openai_has_all_endpoints_and_others_their_own() -> None:
     assert adapter().endpoints == {CHAT, EMBEDDINGS, COMPLETIONS, RESPONSES, MODERATIONS}
     assert adapter("mistral").endpoints == {CHAT, EMBEDDINGS}
-    with pytest.raises(InvalidRequest, match="offers /v1/chat/completions") as caught:
+    with pytest.raises(InvalidRequest, match="has it for /v1/chat/completions") as caught:
         adapter("deepseek").request(EMBEDDINGS, {"input": "x"})
     assert caught.value.code == "unsupported_endpoint"
 

@@ -14,7 +14,8 @@ from nightmail.stores.claims import Claim
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
-from tests.unit.native_lanes import NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import those
 from tests.unit.samples import NOW
 from tests.unit.world import World, requests
 
@@ -252,6 +253,7 @@ def test_a_batch_is_looked_at_when_it_is_time_to_finish_directly(finishing: Worl
     assert finishing.shard.cancel_asked_at is None
 
 
+@those(lambda lane: lane.cancels)
 def test_what_is_owed_when_time_is_short_is_cancelled_at_the_provider(finishing: World) -> None:
     poll(finishing)
     finishing.simulator.until_settled()
@@ -261,6 +263,7 @@ def test_what_is_owed_when_time_is_short_is_cancelled_at_the_provider(finishing:
     assert [batch["status"] for batch in finishing.provider_batches()] == ["cancelled"]
 
 
+@those(lambda lane: lane.cancels)
 @pytest.mark.parametrize("broken", ["deaf", "away"])
 def test_a_provider_that_does_not_stop_is_left_when_half_of_the_time_is_over(
     finishing: World, broken: str
@@ -275,6 +278,7 @@ def test_a_provider_that_does_not_stop_is_left_when_half_of_the_time_is_over(
     assert finishing.shard.ending is Ending.EXPIRED
 
 
+@those(lambda lane: lane.cancels)
 def test_a_caller_that_cancels_meanwhile_gives_the_provider_its_time(finishing: World) -> None:
     deaf = {"kind": "status", "status": 200, "body": "{}", "match": finishing.native.cancel}
     finishing.simulator.behave(deaf)

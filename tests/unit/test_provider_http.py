@@ -20,7 +20,7 @@ from nightmail.errors import (
     ProviderUnavailable,
 )
 from nightmail.providers.http import without_secrets
-from nightmail.providers.native_http import json_object, raise_for_status, transport_errors
+from nightmail.providers.native_http import NativeClient, transport_errors
 
 KEY = "my own key, which looks like nothing"
 
@@ -32,9 +32,15 @@ def response(status: int, body: Any = None, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=body, headers=names)
 
 
+def client_of(answer: httpx.Response) -> NativeClient:
+    """Whatever it calls, the answer is this one."""
+    transport = httpx.MockTransport(lambda _: answer)
+    return NativeClient("openai", httpx.Client(base_url="http://p", transport=transport), KEY)
+
+
 def error_of(answer: httpx.Response) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        raise_for_status(answer, "openai", KEY)
+        client_of(answer).call("GET", "/batches")
     return caught.value
 
 
@@ -44,7 +50,7 @@ def envelope(**error: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_success_is_no_error(status: int) -> None:
-    raise_for_status(response(status), "openai")
+    assert client_of(response(status)).call("GET", "/batches").status_code == status
 
 
 @pytest.mark.parametrize(
@@ -204,7 +210,7 @@ def test_no_header_breaks_the_reading_of_an_error(value: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"\xff"])
 def test_a_good_answer_that_is_no_object_is_garbled(body: bytes) -> None:
     with pytest.raises(ProviderGarbled):
-        json_object(response(200, body), "openai")
+        client_of(response(200, body)).send("GET", "/batches")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from nightmail.stores.claims import Claim
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json, Killed
-from tests.unit.native_lanes import NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import those
 from tests.unit.samples import NOW
 from tests.unit.world import KEY, LEASE_SECONDS, World, requests
 
@@ -131,6 +132,7 @@ def test_an_attempt_that_breaks_off_gives_its_lease_back(world: World) -> None:
     assert world.shard.lease_until == 0
 
 
+@those(lambda lane: lane.cancels)
 def test_a_batch_that_was_started_for_an_abandoned_shard_is_cancelled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,10 +166,11 @@ def test_a_clear_refusal_leaves_the_shard_planned_for_a_later_try(
     assert submit(world) == ("submit", 77)
     shard = world.shard
     assert (shard.state, shard.attempts, shard.lease_until) == (ShardState.PLANNED, 1, 0)
+    uploads = world.simulator.calls(method="POST", path=world.native.upload)
+    assert bool(uploads) is bool(world.native.upload)
     world.simulator.behave()
     assert submit(world)[0] == "poll"
-    if world.native.upload:
-        assert len(world.simulator.calls(method="POST", path=world.native.upload)) == 1
+    assert world.simulator.calls(method="POST", path=world.native.upload) == uploads
 
 
 def test_tries_are_made_less_and_less_often(world: World) -> None:
@@ -215,6 +218,7 @@ def lose_the_answer(world: World, when: str, *more: Json) -> None:
     assert (shard.state, shard.lease_until) == (ShardState.SUBMITTING, 0)
 
 
+@those(lambda lane: lane.lists)
 def test_a_batch_whose_answer_was_lost_is_found_and_adopted(world: World) -> None:
     lose_the_answer(world, "after")
     assert submit(world)[0] == "poll"
@@ -222,6 +226,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_adopted(world: World) -> Non
     assert world.shard.provider_batch_id == batch["id"]
 
 
+@those(lambda lane: lane.lists)
 def test_a_batch_that_is_not_found_is_looked_for_twice_and_then_submitted(world: World) -> None:
     lose_the_answer(world, "before")
     assert submit(world)[0] == "submit"
@@ -231,6 +236,7 @@ def test_a_batch_that_is_not_found_is_looked_for_twice_and_then_submitted(world:
     assert len(world.simulator.calls(**world.native.list)) == 2
 
 
+@those(lambda lane: lane.lists)
 def test_a_look_that_failed_is_no_look(world: World) -> None:
     away = {"kind": "status", "status": 500, "times": 3, "match": {"method": "GET"}}
     lose_the_answer(world, "before", away)
@@ -251,6 +257,7 @@ def test_an_unclear_batch_is_not_submitted_again_when_it_is_cancelled_meanwhile(
     assert world.simulator.batches() == []
 
 
+@those(lambda lane: lane.lists)
 def test_a_list_that_stays_out_of_reach_ends_with_the_window(world: World) -> None:
     lose_the_answer(world, "before", {"kind": "status", "status": 500, "match": {"method": "GET"}})
     world.now += DAY
@@ -307,6 +314,7 @@ def test_a_batch_belongs_to_the_shard_that_submitted_it(world: World) -> None:
     assert not world.shard.is_adopted
 
 
+@those(lambda lane: lane.lists)
 def test_an_adopted_batch_is_certain_only_where_the_provider_keeps_our_tag(world: World) -> None:
     lose_the_answer(world, "after")
     submit(world)

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from nightmail.line_ids import number_in
 from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending, Part
-from nightmail.providers.anthropic.batch_format import AnthropicFormat
 from nightmail.providers.base import BatchProvider, Cursor, Limits, NumberOf, Result
-from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 from nightmail.shard import Shard, ShardState
 from nightmail.steps.input_lines import index_of
 from nightmail.usage import Usage
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
+from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.samples import BATCH_ID, NOW
 from tests.unit.world import MODEL, World, request
 
@@ -80,8 +79,8 @@ def collected(
     world.change_shard(state=ShardState.ENDED, provider_output_ids=["f"], **{**fields, **shard})
     world.now = NOW + (60 - hours) * HOUR
     with pytest.MonkeyPatch.context() as patch:
-        for one in (OpenAIFormat, AnthropicFormat):
-            patch.setattr(one, "limits", Limits(lines=most, bytes=100_000))
+        for native in NATIVE_LANES.values():
+            patch.setattr(native.format, "limits", Limits(lines=most, bytes=100_000))
         world.step("CollectShard", 1)
     return world
 

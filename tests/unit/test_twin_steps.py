@@ -15,7 +15,8 @@ from nightmail.stores import multipart
 
 from local.simulator.client import SimulatorClient
 from tests.unit.fate import Fate
-from tests.unit.native_lanes import KILLED, NATIVE_LANES, NativeLane
+from tests.unit.native.lane import NativeLane
+from tests.unit.native_lanes import KILLED, NATIVE_LANES
 from tests.unit.samples import NOW
 from tests.unit.world import World, request, requests
 

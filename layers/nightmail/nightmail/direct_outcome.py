@@ -11,6 +11,7 @@ from nightmail.ids import new_request_id
 from nightmail.outcome import Kind, Outcome
 
 _LANE = {"lane": "direct"}
+_LEAST_ERROR = 400
 
 
 def answered(number: int, body: Mapping[str, Any]) -> Outcome:
@@ -22,15 +23,19 @@ def answered(number: int, body: Mapping[str, Any]) -> Outcome:
 
 def failed(number: int, error: GatewayError) -> Outcome:
     """A call that failed for good: REFUSED where somebody answered with a status, else FAILED."""
-    if isinstance(error, ProviderError):
-        status, details = error.upstream_status, {"provider": error.provider, **_LANE}
-    else:
-        status, details = error.http_status if isinstance(error, CallerError) else None, _LANE
-    if status is not None and status >= 400:  # noqa: PLR2004 - HTTP's statuses of errors
+    details = {"provider": error.provider, **_LANE} if isinstance(error, ProviderError) else _LANE
+    if status := _status_of(error):
         response = _response(status, {"error": error_object(error)})
         return Outcome(number, Kind.REFUSED, response=response, details=details)
     reason = {"code": error.code or "provider_error", "message": error.message}
     return Outcome(number, Kind.FAILED, error=reason, details=details)
+
+
+def _status_of(error: GatewayError) -> int | None:
+    """The status of an error that was answered; None where none was."""
+    if isinstance(error, ProviderError):
+        return error.meaning if (error.upstream_status or 0) >= _LEAST_ERROR else None
+    return error.http_status if isinstance(error, CallerError) else None
 
 
 def _response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:

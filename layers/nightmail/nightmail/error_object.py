@@ -11,7 +11,8 @@ def error_object(error: GatewayError) -> dict[str, Any]:
     """What stands under `error`: OpenAI's four keys, `param` and `code` nullable.
 
     A provider's error has `nightmail` beside them: its `provider`, and the HTTP `status` that came
-    from it (null where it did not answer). A race that nobody won has `models`.
+    from it (null where it did not answer), and of a stream that broke about how many tokens had come
+    (`received_tokens`). A race that nobody won has `models`.
     """
     described: dict[str, Any] = {
         "message": error.message,
@@ -21,6 +22,8 @@ def error_object(error: GatewayError) -> dict[str, Any]:
     }
     if isinstance(error, ProviderError):
         described["nightmail"] = {"provider": error.provider, "status": error.upstream_status}
+        if error.received_tokens:
+            described["nightmail"]["received_tokens"] = error.received_tokens
     if isinstance(error, AllModelsFailed):
         described["models"] = error.models
     return described

@@ -3,6 +3,7 @@
 GatewayError
 ├── CallerError              the request is wrong; the caller can mend it
 │   ├── InvalidRequest       400   a field is missing or wrong
+│   │   └── NotInBatches           a provider takes it by itself, and in no batch
 │   ├── NotFound             404   no such object, or another owner's
 │   ├── StatusConflict       409   the object is in another state
 │   ├── IdempotencyConflict  409   one Idempotency-Key, two different requests
@@ -58,6 +59,10 @@ class InvalidRequest(CallerError):
     pass
 
 
+class NotInBatches(InvalidRequest):
+    """Raised for a line that the direct lane takes, and answered to nobody who has one."""
+
+
 class NotFound(CallerError):
     http_status = 404
 
@@ -89,7 +94,11 @@ class CredentialMissing(ConfigError):
 
 
 class ProviderError(GatewayError):
-    """What a provider answered: `provider` is its name, `upstream_status` its HTTP status."""
+    """What a provider answered: `provider` is its name, `upstream_status` its HTTP status, `meaning` the
+    one that fits what it said where another came: in a 200, or for a wrong key that is a 400.
+
+    `received_tokens` is about how much of a stream had come before it broke.
+    """
 
     http_status = 502
 
@@ -107,6 +116,8 @@ class ProviderError(GatewayError):
         self.provider = provider
         self.upstream_status = upstream_status
         self.retry_after_seconds = retry_after_seconds
+        self.meaning = upstream_status
+        self.received_tokens = 0
 
 
 class ProviderThrottled(ProviderError):

@@ -7,7 +7,7 @@ path of the parameter. Codes and messages are those of OpenAI's API.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from nightmail.errors import InvalidRequest
@@ -62,7 +62,12 @@ def unknown_parameter(param: str) -> InvalidRequest:
     return InvalidRequest(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
 
 
-def _quoted(values: Sequence[str]) -> str:
+def invalid(param: str, what: str) -> InvalidRequest:
+    """The error for a value that will not do; `what` is a sentence."""
+    return InvalidRequest(f"Invalid '{param}': {what}", param=param, code="invalid_value")
+
+
+def _quoted(values: Collection[str]) -> str:
     *others, last = (f"'{value}'" for value in values)
     if len(others) > 1:
         return ", ".join([*others, f"and {last}"])
@@ -94,7 +99,15 @@ def string(value: Any, param: str, longest: int) -> str:
     return value
 
 
-def one_of(value: Any, param: str, supported: Sequence[str]) -> str:
+def string_in(source: Mapping[str, Any], name: str, param: str) -> str:
+    """The field `name` of `source`, the object at `param`."""
+    value = required(source, name, f"{param}.{name}")
+    if not isinstance(value, str):
+        raise wrong_type(value, f"{param}.{name}", "a string")
+    return value
+
+
+def one_of(value: Any, param: str, supported: Collection[str]) -> str:
     """One of the `supported` strings."""
     if not isinstance(value, str):
         raise wrong_type(value, param, "a string")

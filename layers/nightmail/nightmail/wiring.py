@@ -156,8 +156,9 @@ def stores() -> Stores:
 def provider_of(deployment: Deployment) -> BatchProvider:
     """The native lane of a deployment. Raises CredentialMissing."""
     from nightmail.providers.registry import open_provider
+    from nightmail.stores.shared_objects import SharedObjects
 
-    return open_provider(*_resolved(deployment))
+    return open_provider(*_resolved(deployment), SharedObjects(objects()))
 
 
 def direct_of(deployment: Deployment) -> DirectProvider:

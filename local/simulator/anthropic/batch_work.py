@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import orjson
 
-from local.simulator.anthropic.batch_body import Requests
 from local.simulator.anthropic.batches import MessageBatch
 from local.simulator.anthropic.dialect import BATCHES
 from local.simulator.batches import Ending
@@ -16,6 +15,7 @@ from local.simulator.dialect import Headers, Json
 from local.simulator.errors import ApiError
 from local.simulator.execution import Executor
 from local.simulator.files import FileStore
+from local.simulator.inline_requests import Requests
 from local.simulator.spoiling import spoil
 
 _ENDINGS = {"cancelled": "canceled", "expired": "expired"}

@@ -11,13 +11,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from local.simulator.addresses import base_of
-from local.simulator.anthropic.batch_body import Requests, read_requests
+from local.simulator.anthropic.batch_body import read_requests
 from local.simulator.anthropic.batch_work import MessageWork
 from local.simulator.anthropic.batches import MessageBatch
 from local.simulator.anthropic.checks import version_of
 from local.simulator.dialect import Content, Headers
 from local.simulator.dialects import dialect_of
 from local.simulator.errors import ApiError
+from local.simulator.inline_requests import Requests
 from local.simulator.requests import json_response, simulator_of
 
 _PROVIDER = "anthropic"

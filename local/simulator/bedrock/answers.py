@@ -25,6 +25,7 @@ _STOP_REASONS = {
     "filter": "guardrail_intervened",
 }
 _DIMENSIONS = 1024
+OF_THE_PATH = ("model", "stream")
 
 
 def prompt_of(body: Json) -> list[str]:
@@ -91,7 +92,7 @@ def _asked(body: Json) -> Asked:
     form = (body.get("outputConfig") or {}).get("textFormat")
     schema = form and orjson.loads(form["structure"]["jsonSchema"]["schema"])
     return Asked(
-        digest=digest(body),
+        digest=digest({name: value for name, value in body.items() if name not in OF_THE_PATH}),
         texts=prompt_of(body),
         tools=[
             Tool(spec["name"], spec["inputSchema"]["json"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 
@@ -10,21 +11,55 @@ from botocore.model import Shape
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
+from local.simulator.bedrock.answers import OF_THE_PATH
 from local.simulator.dialect import Json
 from local.simulator.errors import ApiError
 
+# Those of botocore's service model, which its validator leaves out.
+_PATTERNS = {
+    "jobName": re.compile(r"(?=.{1,63}$)[a-zA-Z0-9]+(-*[a-zA-Z0-9+.-])*"),
+    "clientRequestToken": re.compile(r"(?=.{1,256}$)[a-zA-Z0-9]+(-*[a-zA-Z0-9])*"),
+    "roleArn": re.compile(r"arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+"),
+}
 _VALIDATION = {"x-amzn-errortype": "ValidationException"}
 
 
 def check_converse(body: Json) -> None:
     """Raises ApiError. `model` and `stream` are of the path."""
-    described = {name: value for name, value in body.items() if name not in ("model", "stream")}
+    described = {name: value for name, value in body.items() if name not in OF_THE_PATH}
     validator, shape = _converse()
     report = validator.validate({"modelId": body["model"], **described}, shape)
     if report.has_errors():
         raise refusal(report.generate_report())
     for message in _broken_rules(body):
         raise refusal(message)
+
+
+def check_job(body: Json) -> None:
+    """Raises ApiError, for what a job cannot be made of."""
+    _check_shape("CreateModelInvocationJob", body)
+    for name, pattern in _PATTERNS.items():
+        if name in body and not pattern.fullmatch(body[name]):
+            raise refusal(f"Value '{body[name]}' at '{name}' does not satisfy its pattern.")
+    if not body["inputDataConfig"]["s3InputDataConfig"]["s3Uri"].endswith(".jsonl"):
+        raise refusal("The input has to be a file whose name ends in .jsonl.")
+
+
+def check_listing(query: Mapping[str, str]) -> None:
+    """Raises ApiError; numbers and times come as texts in a query."""
+    given: Json = {**query}
+    if "maxResults" in given:
+        given["maxResults"] = int(given["maxResults"])
+    _check_shape("ListModelInvocationJobs", given)
+
+
+def _check_shape(operation: str, given: Json) -> None:
+    model = Session().get_service_model("bedrock").operation_model(operation)
+    assert model.input_shape
+    unknown = given.keys() - model.input_shape.members.keys()
+    report = ParamValidator().validate(given, model.input_shape)
+    if unknown or report.has_errors():
+        raise refusal(report.generate_report() or f"Unknown field: {min(unknown)}.")
 
 
 def check_embeddings(body: Json) -> None:

@@ -1,4 +1,4 @@
-"""Bedrock's protocol: its errors, and models that are named in the path."""
+"""Bedrock's protocol: its errors, and models that are named in the path or by a job."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping
 
 from local.simulator.bedrock.answers import converse, embed, events, prompt_of, tokens_of
-from local.simulator.bedrock.checks import check_converse, check_embeddings
+from local.simulator.bedrock.checks import check_converse, check_embeddings, refusal
 from local.simulator.bedrock.event_stream import exception
 from local.simulator.billing import Tokens
 from local.simulator.dialect import Content, Event, Headers, Json
@@ -15,6 +15,7 @@ from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
 
 _DIRECT = re.compile(r"/model/(?P<model>.+)/(?P<verb>converse|converse-stream|invoke)")
+JOBS = "/model-invocation-job"
 _SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 # botocore's service model `bedrock-runtime`.
 _TYPICAL = {
@@ -51,7 +52,7 @@ class BedrockDialect:
     def read(self, path: str, body: Json) -> Json:
         found = _DIRECT.fullmatch(path)
         if not found:
-            return body
+            return {**body, "model": body.get("modelId")} if path == JOBS else body
         is_stream = found["verb"] == "converse-stream"
         return {**body, "model": found["model"], **({"stream": True} if is_stream else {})}
 
@@ -60,6 +61,8 @@ class BedrockDialect:
             check_embeddings(body)
         else:
             check_converse(body)
+        if path == JOBS and "toolConfig" in body:
+            raise refusal("The toolConfig field is not supported in batch inference.")
 
     def prompt_of(self, body: Json) -> list[str]:
         return prompt_of(body)

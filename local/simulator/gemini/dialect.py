@@ -13,6 +13,7 @@ from local.simulator.gemini.checks import check_chat, check_embeddings
 from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
 
+_NAMED = re.compile(r"/models/(?P<model>[^/:]+):(?P<verb>\w+)")
 _DIRECT = re.compile(
     r"/models/(?P<model>[^/:]+):(?P<verb>generateContent|streamGenerateContent|batchEmbedContents)"
 )
@@ -52,7 +53,7 @@ class GeminiDialect:
         return headers.get(b"x-goog-api-key", b"").decode("latin-1") or bearer_of(headers)
 
     def read(self, path: str, body: Json) -> Json:
-        found = _DIRECT.fullmatch(path)
+        found = _NAMED.fullmatch(path)
         if not found:
             return body
         is_stream = found["verb"] == "streamGenerateContent"

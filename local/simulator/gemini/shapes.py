@@ -116,6 +116,19 @@ class GenerateRequest(CamelShape):
     cached_content: str = ABSENT
 
 
+class InputConfig(CamelShape):
+    file_name: Text
+
+
+class NewBatch(CamelShape):
+    display_name: str = ABSENT
+    input_config: InputConfig
+
+
+class BatchGenerateRequest(CamelShape):
+    batch: NewBatch
+
+
 class EmbedRequest(CamelShape):
     model: Text
     content: Content

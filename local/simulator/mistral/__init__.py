@@ -1,1 +1,1 @@
-"""Mistral's batch jobs; it answers directly as OpenAI does."""
+"""Mistral's batch jobs; it answers directly as OpenAI does, and refuses in words of its own."""

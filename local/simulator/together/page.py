@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
@@ -16,18 +15,15 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from local.simulator import files_api
-from local.simulator.batches import Batch
-from local.simulator.batches_api import first_model
-from local.simulator.behaviour import Facts
 from local.simulator.errors import ApiError
+from local.simulator.file_batches import batch_of, look_at, new_batch, shown, start
 from local.simulator.files import File
-from local.simulator.openai_work import OpenAIWork
 from local.simulator.requests import give_up, json_body, json_response, simulator_of
 from local.simulator.simulator import Simulator
 from local.simulator.together.batches import TogetherBatch
-from local.simulator.validation import Limits
 
 _MOST_BYTES = 100_000_000
+_MISSING = ApiError(404, "There is no such batch.")
 _UPLOAD_FIELDS = frozenset({"purpose", "file_name", "file_type", "file"})
 _BATCH_FIELDS = frozenset(
     {"endpoint", "input_file_id", "completion_window", "priority", "model_id"}
@@ -74,31 +70,19 @@ async def create(request: Request) -> Response:
     body = await json_body(request)
     simulator = simulator_of(request)
     file = _checked_file(body, simulator)
-    request.state.call.model = first_model(file)
-    facts: Facts = replace(request.state.facts, model=request.state.call.model)
-    batch = TogetherBatch(
-        provider=facts.provider,
-        key=facts.key,
+    batch = new_batch(
+        request,
+        TogetherBatch,
+        file.id,
         endpoint=body["endpoint"],
-        input_file_id=file.id,
-        input_file=file,
         metadata=None,
         output_seconds=None,
-        window_seconds=simulator.settings.window_seconds,
-        faults=simulator.behaviour.strike_batch(facts),
     )
     with file.path.open("rb") as lines:
         batch.counts.total = sum(1 for _ in lines)
     if not simulator.batches.has_room(batch, batch.counts.total):
         raise ApiError(429, "Too many tokens are enqueued for this model.")
-    work = OpenAIWork(
-        batch,
-        batches=simulator.batches,
-        files=simulator.files,
-        executor=simulator.executor(facts.provider),
-        limits=Limits(simulator.settings.max_lines, _MOST_BYTES),
-    )
-    simulator.start(batch, work)
+    start(request, batch, _MOST_BYTES)
     return json_response({"job": batch.to_object(), "warning": ""}, 201)
 
 
@@ -116,15 +100,11 @@ def _checked_file(body: dict[str, Any], simulator: Simulator) -> File:
 
 
 async def list_batches(request: Request) -> Response:
-    batches = simulator_of(request).batches.all()
-    return json_response(
-        [batch.to_object() for batch in batches[::-1] if _is_shown(batch, request)]
-    )
+    return json_response([batch.to_object() for batch in shown(request, TogetherBatch)])
 
 
 async def retrieve(request: Request) -> Response:
-    _batch_of(request).look()
-    return json_response(_batch_of(request).to_object())
+    return look_at(_batch_of(request), _MISSING)
 
 
 async def cancel(request: Request) -> Response:
@@ -136,17 +116,7 @@ async def cancel(request: Request) -> Response:
 
 
 def _batch_of(request: Request) -> TogetherBatch:
-    batch = simulator_of(request).batches.find(request.path_params["batch_id"])
-    if not _is_shown(batch, request):
-        raise ApiError(404, "There is no such batch.")
-    return batch
-
-
-def _is_shown(batch: Batch | None, request: Request) -> TypeGuard[TogetherBatch]:
-    """To the user whose key made it."""
-    if not isinstance(batch, TogetherBatch):
-        return False
-    return batch.key == request.state.key and batch.is_there()
+    return batch_of(request, TogetherBatch, _MISSING)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -99,5 +99,5 @@ BEDROCK = AdapterSamples(
             "store", "user", "verbosity",
         }
     ),
-    reworded=frozenset({"an image by a data URL"}),
+    reworded=frozenset({"an image by a data URL", "reasoning_effort"}),
 )  # fmt: skip

@@ -82,7 +82,11 @@ def _finished(reason: str) -> bytes:
 
 
 _TOOLS = orjson.dumps(answer(*(call(*each) for each in TOOL_CALLS)))
-_BLOCKED = {"promptFeedback": {"blockReason": "SAFETY"}, "modelVersion": MODEL}
+_BLOCKED = {
+    "promptFeedback": {"blockReason": "SAFETY"},
+    "usageMetadata": usage(PROMPT_TOKENS, 0),
+    "modelVersion": MODEL,
+}
 _LONG_USAGE = usage(
     LONG_PROMPT_TOKENS,
     LONG_COMPLETION_TOKENS - REASONING_TOKENS,

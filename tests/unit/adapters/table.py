@@ -1,21 +1,21 @@
-"""The adapters that the suite runs over: one line for each."""
+"""The adapters that the suite runs over: those of the providers that are here and have samples.
+
+A module `<folder>_samples` has them under the folder's name in capitals, and `COMPATIBLE` those of
+servers that speak OpenAI's protocol.
+"""
 
 from __future__ import annotations
 
-from tests.unit.adapters.anthropic_samples import ANTHROPIC
-from tests.unit.adapters.azure_samples import AZURE
-from tests.unit.adapters.bedrock_samples import BEDROCK
-from tests.unit.adapters.cases import AdapterSamples
-from tests.unit.adapters.cohere_samples import COHERE
-from tests.unit.adapters.gemini_samples import GEMINI
-from tests.unit.adapters.openai_samples import COMPATIBLE, OPENAI
+from pathlib import Path
 
+from nightmail.providers.registry import has_direct_lane
+
+from tests.unit.adapters.cases import AdapterSamples
+from tests.unit.adapters.openai_samples import COMPATIBLE
+from tests.unit.folders import attributes_in
+
+_FOUND: list[AdapterSamples] = attributes_in(Path(__file__).parent, "samples")
 ADAPTERS: tuple[AdapterSamples, ...] = (
-    OPENAI,
-    *COMPATIBLE,
-    ANTHROPIC,
-    AZURE,
-    COHERE,
-    GEMINI,
-    BEDROCK,
+    *_FOUND,
+    *(samples for samples in COMPATIBLE if has_direct_lane(samples.provider)),
 )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import httpx
 from nightmail.part import Ending
 from nightmail.providers.anthropic.batches import AnthropicBatches
 from nightmail.providers.base import Phase
@@ -56,7 +57,14 @@ def _check_lines(lines: Sequence[Json]) -> None:
     check_request(_SPEC, "/v1/messages/batches", {"requests": list(lines)})
 
 
-ANTHROPIC = NativeSamples(
+class AnthropicSamples(NativeSamples):
+    """Its lines go with the submission itself."""
+
+    def preparing(self) -> list[httpx.Response]:
+        return []
+
+
+ANTHROPIC = AnthropicSamples(
     direct=DIRECT,
     open=AnthropicBatches,
     batches="/messages/batches",
@@ -73,4 +81,6 @@ ANTHROPIC = NativeSamples(
     outputs=1,
     check_lines=_check_lines,
     check_batch=lambda batch: check_schema(_SPEC, "MessageBatch", batch),
+    after="after_id",
+    counts_while_it_runs=False,
 )

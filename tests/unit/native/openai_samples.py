@@ -6,14 +6,16 @@ import json
 from collections.abc import Sequence
 
 from nightmail.part import OWED
-from nightmail.providers.base import Phase
-from nightmail.providers.openai.card import BATCHES
+from nightmail.providers.base import Limits, Phase
+from nightmail.providers.openai_protocol.batch_api import BatchApi
 from nightmail.providers.openai_protocol.batches import OpenAIBatches
 
 from tests.unit.adapters.documents import check_request, check_schema
 from tests.unit.adapters.openai_samples import OPENAI as DIRECT
 from tests.unit.native.cases import Json, NativeSamples, Told
 
+# What others resemble is OpenAI's API, and not its folder, which may be gone.
+_API = BatchApi(limits=Limits(lines=50_000, bytes=200 * 1024 * 1024))
 _WORDS = {
     "validating": Phase.RUNNING,
     "in_progress": Phase.RUNNING,
@@ -81,7 +83,7 @@ def _check_batch(batch: Json) -> None:
 OPENAI = NativeSamples(
     direct=DIRECT,
     open=lambda deployment, http, key: OpenAIBatches(
-        deployment, http, key, BATCHES, model=deployment.model
+        deployment, http, key, _API, model=deployment.model
     ),
     batches="/batches",
     batch=openai_batch,

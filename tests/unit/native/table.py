@@ -5,23 +5,21 @@ A module `<folder>_samples` has them, under the folder's name in capitals.
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 
-import nightmail.providers
+import pytest
 
+from tests.unit.folders import attributes_in
 from tests.unit.native.cases import NativeSamples
 
-
-def _found() -> list[NativeSamples]:
-    (providers,) = map(Path, nightmail.providers.__path__)
-    modules = sorted(Path(__file__).parent.glob("*_samples.py"))
-    folders = [module.stem.removesuffix("_samples") for module in modules]
-    return [
-        getattr(import_module(f"tests.unit.native.{folder}_samples"), folder.upper())
-        for folder in folders
-        if (providers / folder / "card.py").exists()
-    ]
+ADAPTERS: tuple[NativeSamples, ...] = tuple(attributes_in(Path(__file__).parent, "samples"))
 
 
-ADAPTERS: tuple[NativeSamples, ...] = tuple(_found())
+def those(fit: Callable[[NativeSamples], bool]) -> pytest.MarkDecorator:
+    """A test that asks for `samples` runs for the adapters that `fit` alone."""
+    return pytest.mark.parametrize(
+        "samples",
+        [samples for samples in ADAPTERS if fit(samples)],
+        ids=lambda samples: samples.direct.provider,
+    )

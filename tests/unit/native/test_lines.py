@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from nightmail.errors import InvalidRequest
-from nightmail.providers.anthropic.batch_format import AnthropicFormat
 
 from tests.unit.adapters.asked import asked
 from tests.unit.adapters.cases import (
@@ -29,6 +28,10 @@ def request(samples: NativeSamples, body: Mapping[str, Any], **changed: Any) -> 
     return samples.request_in(samples.sent(body, **changed))
 
 
+def features(samples: NativeSamples) -> list[Feature]:
+    return [feature for feature in FEATURES if samples.has(feature.name)]
+
+
 def direct(samples: NativeSamples, body: Mapping[str, Any], **changed: Any) -> Json:
     """What the direct lane sends."""
     sent: Json = json.loads(asked(samples.direct, body, **changed))
@@ -39,7 +42,11 @@ def direct(samples: NativeSamples, body: Mapping[str, Any], **changed: Any) -> J
 def test_a_feature_is_asked_for_as_on_the_direct_lane(
     samples: NativeSamples, feature: Feature
 ) -> None:
-    assert request(samples, feature.body) == direct(samples, feature.body)
+    if samples.has(feature.name):
+        assert request(samples, feature.body) == direct(samples, feature.body)
+    else:
+        with pytest.raises(InvalidRequest):
+            samples.sent(feature.body)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -91,7 +98,7 @@ def test_the_native_lane_has_no_endpoint_that_the_direct_one_lacks(samples: Nati
 
 
 def test_a_line_is_one_line_and_known_by_its_id(samples: NativeSamples) -> None:
-    for feature in FEATURES:
+    for feature in features(samples):
         line = samples.line(12, feature.body)
         written = samples.format().to_line(line, a_line_id(12))
         assert written.endswith(b"}\n")
@@ -107,7 +114,7 @@ def test_a_line_holds_neither_key_nor_address(samples: NativeSamples) -> None:
 
 
 def test_the_body_of_a_line_is_not_changed(samples: NativeSamples) -> None:
-    for feature in FEATURES:
+    for feature in features(samples):
         before = json.dumps(feature.body)
         samples.sent(feature.body)
         assert json.dumps(feature.body) == before
@@ -121,9 +128,8 @@ def test_the_limits_leave_room_for_one_line_at_least(samples: NativeSamples) -> 
 
 
 def test_who_counts_nothing_while_it_works_says_so(samples: NativeSamples) -> None:
-    known = samples.format()
-    counts_late = isinstance(known, AnthropicFormat)
-    assert known.live_counts is (samples.counts and not counts_late)
+    counts = samples.counts and samples.counts_while_it_runs
+    assert samples.format().live_counts is counts
 
 
 def test_ids_that_are_sent_are_known_again(samples: NativeSamples) -> None:
@@ -132,7 +138,7 @@ def test_ids_that_are_sent_are_known_again(samples: NativeSamples) -> None:
 
 def test_lines_are_what_the_provider_describes(samples: NativeSamples) -> None:
     undescribed = samples.direct.undescribed | samples.direct.refused
-    bodies = {feature.name: feature.body for feature in FEATURES}
+    bodies = {feature.name: feature.body for feature in features(samples)}
     bodies |= {name: {"messages": QUESTION, name: value} for name, value in PARAMETERS.items()}
     wanted = bodies.keys() - undescribed
     samples.check_lines([samples.sent(bodies[name]) for name in wanted])

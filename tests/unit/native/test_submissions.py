@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 from nightmail.errors import (
@@ -14,23 +16,33 @@ from nightmail.errors import (
     ProviderUnclear,
 )
 from nightmail.part import Ending
-from nightmail.providers import native_http
 from nightmail.providers.base import Tag
 
 from tests.unit.adapters.cases import CHAT, KEY
 from tests.unit.native.cases import BATCH_ID, SINCE, TAG, NativeSamples, Told, intent
 from tests.unit.native.script import Answer
+from tests.unit.native.table import those
 
-OK = {"id": "batch-1"}
+
+def _lists(samples: NativeSamples) -> bool:
+    return samples.lists
+
+
+def _cancels(samples: NativeSamples) -> bool:
+    return samples.cancels
+
+
+def ok(samples: NativeSamples) -> httpx.Response:
+    return httpx.Response(200, json=samples.started("batch-1"))
 
 
 def submitted(samples: NativeSamples, answer: Answer) -> str:
     provider, script = samples.scripted(answer)
     try:
-        return provider.submit("file-1", samples.shard_input(), CHAT, TAG)
+        return provider.submit(samples.prepared, samples.shard_input(), CHAT, TAG)
     finally:
         (request,) = script.requests
-        assert (request.method, request.url.path) == ("POST", f"/v1{samples.batches}")
+        assert samples.is_submission(request)
 
 
 def found(samples: NativeSamples, *pages: Answer) -> list[str]:
@@ -42,17 +54,13 @@ def found(samples: NativeSamples, *pages: Answer) -> list[str]:
 
 
 def test_a_batch_that_was_started_has_an_id(samples: NativeSamples) -> None:
-    assert submitted(samples, httpx.Response(200, json=OK)) == "batch-1"
+    assert submitted(samples, ok(samples)) == samples.identity("batch-1")
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         *(httpx.Response(status) for status in (408, 409, 425, 500, 502, 504, 520)),
-        *(
-            httpx.Response(200, content=body)
-            for body in (b"", b"<html>", b"[]", b"{}", b'{"id": 5}', b'{"id": ""}', b'{"id"')
-        ),
         httpx.ReadTimeout,
         httpx.WriteTimeout,
         httpx.ReadError,
@@ -69,6 +77,12 @@ def test_without_a_good_answer_it_is_unclear(samples: NativeSamples, answer: Ans
     if isinstance(answer, httpx.Response) and answer.is_error:
         assert caught.value.upstream_status == answer.status_code
     assert "may or may not have started" in caught.value.message
+
+
+def test_an_answer_that_tells_nothing_is_unclear(samples: NativeSamples) -> None:
+    for body in samples.unclear():
+        with pytest.raises(ProviderUnclear):
+            submitted(samples, httpx.Response(200, content=body))
 
 
 @pytest.mark.parametrize(
@@ -110,16 +124,17 @@ def test_neither_keys_nor_urls_are_told(samples: NativeSamples, status: int) -> 
 
 
 def test_preparing_goes_before_and_starts_nothing(samples: NativeSamples) -> None:
-    provider, script = samples.scripted(httpx.Response(200, json={"id": "file-1"}))
+    provider, script = samples.scripted(*samples.preparing())
     prepared = provider.prepare(samples.shard_input(), TAG)
     assert isinstance(prepared, str)
-    assert all(request.url.path != f"/v1{samples.batches}" for request in script.requests)
+    assert len(script.requests) == len(samples.preparing())
+    assert not any(samples.is_submission(request) for request in script.requests)
 
 
+@those(lambda samples: samples.uploads)
 def test_what_is_sent_tells_its_length_and_holds_every_line(samples: NativeSamples) -> None:
     content = samples.shard_input()
-    answer = httpx.Response(200, json=OK)
-    provider, script = samples.scripted(answer, answer)
+    provider, script = samples.scripted(*samples.preparing(), ok(samples))
     provider.submit(provider.prepare(content, TAG), content, CHAT, TAG)
     for request in script.requests:
         assert request.headers["content-length"] == str(len(request.content))
@@ -131,33 +146,38 @@ def test_what_is_sent_tells_its_length_and_holds_every_line(samples: NativeSampl
 # ---- Finding
 
 
+@those(_lists)
 def test_the_batch_is_found_among_others(samples: NativeSamples) -> None:
     others = [
         Told(identity="other", left=5, tag=Tag("batch_other", 1)),
         Told(identity="older", left=3, created=SINCE - 4000, tag=Tag("batch_old", 1)),
     ]
     ours = Told(identity="ours", left=3)
-    assert found(samples, samples.page(others[0], ours, others[1])) == ["ours"]
+    assert found(samples, samples.page(others[0], ours, others[1])) == [samples.identity("ours")]
 
 
+@those(_lists)
 def test_nothing_is_found_where_there_is_nothing(samples: NativeSamples) -> None:
     other = Told(identity="other", left=5, tag=Tag(BATCH_ID, 3))
     assert found(samples, samples.page()) == []
     assert found(samples, samples.page(other)) == []
 
 
+@those(_lists)
 def test_a_batch_that_has_ended_already_is_found(samples: NativeSamples) -> None:
     ended = Told(identity="ours", ending=Ending.COMPLETED, completed=2, failed=1)
-    assert found(samples, samples.page(ended)) == ["ours"]
+    assert found(samples, samples.page(ended)) == [samples.identity("ours")]
 
 
+@those(_lists)
 def test_clocks_may_differ_by_ten_minutes(samples: NativeSamples) -> None:
     early = Told(identity="ours", left=3, created=SINCE - 600)
-    assert found(samples, samples.page(early)) == ["ours"]
+    assert found(samples, samples.page(early)) == [samples.identity("ours")]
     before = Told(identity="before", left=3, created=SINCE - 601)
     assert found(samples, samples.page(before)) == []
 
 
+@those(_lists)
 def test_pages_are_read_as_far_as_they_are_young(samples: NativeSamples) -> None:
     others = Tag("batch_other", 1)
     young = Told(identity="young", left=9, created=SINCE + 5, tag=others)
@@ -168,20 +188,13 @@ def test_pages_are_read_as_far_as_they_are_young(samples: NativeSamples) -> None
     ]
     never = [Told(identity="never", left=3)]
     provider, script = samples.scripted(*samples.pages([young], [ours], old, never)[:3])
-    assert provider.find(intent()) == ["ours"]
+    assert provider.find(intent()) == [samples.identity("ours")]
     queries = [dict(request.url.params) for request in script.requests]
-    if not samples.has_pages:
-        assert queries == [{}]
-        return
-    if samples.numbers_pages:
-        sized = {"page_size": str(native_http.PAGE)}
-        assert queries == [{**sized, "page": str(number)} for number in range(3)][: len(queries)]
-        return
-    assert queries[0] == {"limit": str(native_http.PAGE)}
-    assert queries[1].pop("limit") == str(native_http.PAGE)
-    assert list(queries[1].values()) == ["young"]
+    wanted = samples.queries("young")
+    assert queries[: len(wanted)] == wanted
 
 
+@those(_lists)
 def test_a_list_that_begins_with_the_oldest_is_read_to_its_end(samples: NativeSamples) -> None:
     others = Tag("batch_other", 1)
     first = [
@@ -190,17 +203,18 @@ def test_a_list_that_begins_with_the_oldest_is_read_to_its_end(samples: NativeSa
         Told(identity="c", left=9, created=2, tag=others),
     ]
     last = Told(identity="ours", left=3)
-    assert found(samples, *samples.pages(first, [last])) == ["ours"]
+    assert found(samples, *samples.pages(first, [last])) == [samples.identity("ours")]
 
 
+@those(_lists)
 def test_a_list_of_odd_things_holds_nothing(samples: NativeSamples) -> None:
-    odd = [{"data": None}, {"data": "x"}, {"data": [5, None]}, {"data": [], "has_more": True}, {}]
-    if not samples.has_pages:
-        odd = [[], [5, None], [{}]]
-    for page in odd:
+    name = samples.entries
+    odd: list[Any] = [{name: None}, {name: "x"}, {name: [5, None]}, {name: [], "has_more": True}]
+    for page in [*odd, {}] if samples.has_pages else [[], [5, None], [{}]]:
         assert found(samples, httpx.Response(200, json=page)) == []
 
 
+@those(_lists)
 @pytest.mark.parametrize(
     ("answer", "leaf"),
     [
@@ -221,22 +235,28 @@ def test_a_list_that_cannot_be_read_says_so(
 # ---- Cancelling
 
 
+@those(_cancels)
 def test_a_batch_that_runs_is_asked_to_stop(samples: NativeSamples) -> None:
     provider, script = samples.scripted(httpx.Response(200, json=samples.batch(Told(left=3))))
-    provider.cancel("batch-1")
+    identity = samples.identity("batch-1")
+    provider.cancel(identity)
     (request,) = script.requests
-    assert (request.method, request.url.path) == ("POST", f"/v1{samples.batches}/batch-1/cancel")
+    path = samples.path(samples.cancel_path(identity))
+    assert (request.method, request.url.path) == ("POST", path)
 
 
+@those(_cancels)
 @pytest.mark.parametrize("status", [400, 404, 409])
 def test_a_refusal_to_stop_what_has_ended_is_no_error(samples: NativeSamples, status: int) -> None:
     ended = samples.batch(Told(ending=Ending.COMPLETED, completed=3))
     provider, script = samples.scripted(httpx.Response(status), httpx.Response(200, json=ended))
-    provider.cancel("batch-1")
+    identity = samples.identity("batch-1")
+    provider.cancel(identity)
     looks = [(request.method, request.url.path) for request in script.requests[1:]]
-    assert looks == [("GET", f"/v1{samples.batches}/batch-1")]
+    assert looks == [("GET", samples.path(samples.batch_path(identity)))]
 
 
+@those(_cancels)
 @pytest.mark.parametrize(
     ("answer", "leaf"),
     [
@@ -252,4 +272,4 @@ def test_a_refusal_to_stop_what_runs_is_an_error(
     running = httpx.Response(200, json=samples.batch(Told(left=3)))
     provider, _ = samples.scripted(answer, running)
     with pytest.raises(leaf):
-        provider.cancel("batch-1")
+        provider.cancel(samples.identity("batch-1"))

@@ -123,6 +123,7 @@ class LitellmParams(ModelInfo):
     tpm: Limit | None = None
     weight: Weight | None = None
     max_parallel_requests: Limit | None = None
+    max_batch_jobs: Limit | None = None
     drop_params: bool | None = None
 
     @property

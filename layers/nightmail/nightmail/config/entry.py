@@ -39,6 +39,7 @@ def to_deployment(
         stream_timeout_seconds=_whole(params.stream_timeout),
         num_retries=_retries(params, document),
         max_parallel_requests=params.max_parallel_requests,
+        max_batch_jobs=params.max_batch_jobs,
         rpm=params.rpm,
         tpm=params.tpm,
         weight=params.weight,

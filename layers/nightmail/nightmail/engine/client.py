@@ -107,7 +107,7 @@ class Exchange:
     async def piece(self) -> bytes:
         """The bytes that have come since the last; none at the end."""
         try:
-            return await self._response.content.readany()
+            return await next_bytes(self._response.content)
         except _FAILURES as error:
             raise provider_error(error, self._provider) from error
 
@@ -135,6 +135,22 @@ class Exchange:
             provider=self._provider,
             upstream_status=self.status,
         )
+
+
+async def next_bytes(content: aiohttp.StreamReader) -> bytes:
+    """What has come since the last time, none at the end; then what broke the connection is raised.
+
+    By itself aiohttp's reader raises at once, and nobody gets what it holds.
+    """
+    failure = content.exception()
+    if failure is None:
+        return await content.readany()
+    content.set_exception(None)  # type: ignore[arg-type]  # it gives nothing while it has one
+    held = content.read_nowait()
+    content.set_exception(failure)
+    if not held:
+        raise failure
+    return held
 
 
 @lru_cache

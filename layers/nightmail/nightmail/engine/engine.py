@@ -17,7 +17,7 @@ from nightmail.engine.fan_out import fan_out
 from nightmail.engine.lane import Lane
 from nightmail.engine.pace import LocalPace, Pace
 from nightmail.engine.tries import Choose, Tries
-from nightmail.engine.turn import Turn, tokens_of
+from nightmail.engine.turn import Turn
 from nightmail.errors import GatewayError, ProviderGarbled, ProviderTimedOut
 from nightmail.providers.direct import ChunkReader, DirectOf, HttpRequest, JsonObject
 
@@ -127,7 +127,7 @@ class Engine:
     async def _ask(self, lane: Lane, call: Call, tries: Tries) -> Reply:
         provider = lane.provider()
         request = provider.request(call.endpoint, call.body)
-        async with Turn(lane, tokens_of(lane, request, call.body), self._deadline) as turn:
+        async with Turn(lane, request, call.body, self._deadline) as turn:
             tries.sent += 1
             async with self._send(lane, call, request) as exchange:
                 answer = await exchange.whole()
@@ -138,7 +138,7 @@ class Engine:
     async def _chunks(self, lane: Lane, call: Call, tries: Tries) -> AsyncGenerator[JsonObject]:
         provider = lane.provider()
         request = provider.request(call.endpoint, call.body, stream=True)
-        async with Turn(lane, tokens_of(lane, request, call.body), self._deadline) as turn:
+        async with Turn(lane, request, call.body, self._deadline) as turn:
             tries.sent += 1
             async with self._send(lane, call, request, stream=True) as exchange:
                 if exchange.status != _OK or _is_json(exchange):
@@ -151,7 +151,7 @@ class Engine:
                 reader = provider.reader(call.body)
                 async with aclosing(_read(exchange, reader)) as chunks:
                     async for chunk in chunks:
-                        turn.used(chunk)
+                        turn.heard(chunk)
                         yield chunk
 
     def _send(

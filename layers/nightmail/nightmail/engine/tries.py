@@ -111,4 +111,4 @@ class Tries:
 
 
 def _is_callers_fault(error: GatewayError) -> bool:
-    return isinstance(error, ProviderRejected) and is_callers_own(error.http_status)
+    return isinstance(error, ProviderRejected) and is_callers_own(error.http_status, error.code)

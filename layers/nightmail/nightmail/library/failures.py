@@ -61,9 +61,9 @@ def class_for(status: int) -> type[APIError]:
 
 def own_status(error: GatewayError) -> int:
     """The provider's own status, where it gave one: in a process the keys are the caller's."""
-    upstream = getattr(error, "upstream_status", None)
-    if _is_error(upstream):
-        return upstream
+    meaning = getattr(error, "meaning", None)
+    if _is_error(meaning):
+        return meaning
     is_keyless = isinstance(error, CredentialMissing)
     return int(HTTPStatus.UNAUTHORIZED) if is_keyless else error.http_status
 

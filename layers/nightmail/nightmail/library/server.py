@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 import aiohttp
 import orjson
 
+from nightmail.engine.client import next_bytes
 from nightmail.library.exceptions import APIConnectionError, APIError
 from nightmail.library.failures import bad_request, failure_in, failures_of
 from nightmail.library.transport import Request, Transport, connection_errors
@@ -147,7 +148,7 @@ def _texts(query: Mapping[str, Any]) -> dict[str, str]:
 async def _pieces(response: aiohttp.ClientResponse, server: str) -> AsyncGenerator[bytes]:
     with connection_errors(server):
         async with response:
-            async for piece in response.content.iter_any():
+            while piece := await next_bytes(response.content):
                 yield piece
 
 

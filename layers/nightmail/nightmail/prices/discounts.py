@@ -73,6 +73,7 @@ _GOOGLE = "https://ai.google.dev/gemini-api/docs/batch-api"
 _GOOGLE_PRICES = "https://ai.google.dev/gemini-api/docs/pricing"
 _GROQ = "https://console.groq.com/docs/batch"
 _MISTRAL = "https://docs.mistral.ai/capabilities/batch"
+_OPENROUTER = "https://openrouter.ai/docs/guides/features/batch-api"
 _TOGETHER = "https://docs.together.ai/docs/batch-inference"
 _TOGETHER = "https://docs.together.ai/docs/batch-inference"
 _XAI = "https://docs.x.ai/developers/models"
@@ -113,6 +114,8 @@ TABLE: Sequence[_Row] = (
     _Row("google", r"gemini-", _NOT_ON_CACHED, "Batch API, Technical details", _GOOGLE, _AS_OF),
     _Row("groq", _ALL_MODELS, _NOT_ON_CACHED, "Batch Processing", _GROQ, _AS_OF),
     _Row("mistral", _ALL_MODELS, _ALL_HALVED, "Batch Inference", _MISTRAL, _AS_OF),
+    # "Typically" half of the price of a token; of caches it says nothing.
+    _Row("openrouter", _ALL_MODELS, _NOT_ON_CACHED, "Batch API, Pricing", _OPENROUTER, _AS_OF),
     # Up to half off, for models that its page selects: too dear is better told than too cheap.
     _Row("together", _ALL_MODELS, NOTHING_OFF, "Batch Inference", _TOGETHER, _AS_OF),
     # "Up to 50 %", on models that it selects: none is known for sure.

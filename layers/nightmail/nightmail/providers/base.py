@@ -122,7 +122,8 @@ class BatchFormat(Protocol):
     def to_line(self, line: Line, line_id: str) -> bytes:
         """The request in the provider's format, known by `line_id`, with its newline.
 
-        Raises InvalidRequest naming a parameter that the provider has not.
+        Raises InvalidRequest naming a parameter that the provider has not, and NotInBatches naming one
+        that it has, but not in batches.
         """
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from nightmail.deployment import Deployment
 from nightmail.providers.base import BatchProvider, FormatOf
 from nightmail.providers.direct import DirectProvider
+from nightmail.providers.objects import Objects
 
 
 def _always(deployment: Deployment) -> bool:  # noqa: ARG001 - the shape of `has_batches`
@@ -37,8 +38,14 @@ class Card:
     open_batches: Callable[[Deployment, str | None], BatchProvider] | None = None
     """The native lane of a deployment with its key. Raises InvalidRequest."""
 
+    open_shared: Callable[[Deployment, Objects], BatchProvider] | None = None
+    """The same of a provider that is called by the gateway's role, and finds the lines in its bucket."""
+
     has_batches: Callable[[Deployment], bool] = _always
     """Whether a deployment has the native lane that its provider has."""
+
+    can_cancel: bool = True
+    """Whether a batch can be stopped; if not, what was submitted runs to its end, and is paid."""
 
     bases: Mapping[str, str] = field(default_factory=dict)
     """The URLs of those of `names` that have one of their own and speak OpenAI's protocol."""

@@ -132,6 +132,7 @@ def provider_error(
         param=param,
         code=code,
     )
+    error.meaning = meaning
     if isinstance(error, ProviderRejected):
         _blame(error, meaning)
     return error

@@ -30,6 +30,17 @@ def read_json(content: bytes) -> Any:
         return _read_leniently(content)
 
 
+def mapping_of(value: Any) -> dict[str, Any]:
+    """The value where it is an object, or one without anything in it."""
+    return value if isinstance(value, dict) else {}
+
+
+def count_of(counts: Mapping[str, Any], name: str) -> int:
+    """The count `name`, such as one of tokens; 0 where there is none, or something else."""
+    value = counts.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
 def _read_leniently(content: bytes) -> Any:
     try:
         entry = json.loads(content.decode(errors="replace"), parse_constant=lambda _: None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import httpx
 
@@ -23,7 +24,7 @@ from nightmail.providers.json_text import read_json
 
 PAGE = 100
 # A look is short enough for a function of a minute to make two; what is sent takes the time it takes.
-_LOOK = httpx.Timeout(20, connect=10)
+LOOK = httpx.Timeout(20, connect=10)
 _SECONDS = 120
 _CLOCK_SKEW_SECONDS = 600
 # A file or batch that is not there is news; a slow provider may have taken what it was sent.
@@ -37,25 +38,58 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_TAKEN = frozenset({429, 503, 529})
 
 
+class ErrorReader(Protocol):
+    """Makes an error of a refusal by `provider`, which was sent `key`.
+
+    `leaf` replaces the class that the refusal's status and words stand for.
+    """
+
+    def __call__(
+        self,
+        answer: HttpAnswer,
+        provider: str,
+        key: str | None,
+        *,
+        leaf: type[ProviderError] | None = None,
+    ) -> ProviderError: ...
+
+
 class NativeClient:
     """Calls of one provider's batch API. `http` has its base URL and sends `key`.
 
-    All methods raise leaves of ProviderError.
+    `identity` is the field that has the id of what is listed and started. All methods raise leaves of
+    ProviderError.
     """
 
-    def __init__(self, provider: str, http: httpx.Client, key: str | None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        http: httpx.Client,
+        key: str | None,
+        *,
+        identity: str = "id",
+        read_error: ErrorReader = error_of,
+    ) -> None:
         self._provider = provider
         self._http = http
         self._key = key
+        self._identity = identity
+        self._read_error = read_error
+
+    def call(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """A good answer, with its headers; `request` is what httpx takes."""
+        with transport_errors(self._provider):
+            response = self._http.request(method, path, **request)
+        self._raise_for_status(response)
+        return response
 
     def send(self, method: str, path: str, **request: Any) -> JsonObject:
         """The answer's body; `request` is what httpx takes."""
-        with transport_errors(self._provider):
-            response = self._http.request(method, path, **request)
-        return json_object(response, self._provider, self._key)
+        response = self.call(method, path, **request)
+        return read_answer(_answer(response), self._provider, self._key)
 
     def look(self, path: str, query: Mapping[str, Any] | None = None) -> JsonObject:
-        return self.send("GET", path, params=query, timeout=_LOOK)
+        return self.send("GET", path, params=query, timeout=LOOK)
 
     def start(self, path: str, *, wrapper: str | None = None, **request: Any) -> str:
         """Make a call that pays; answers the id of what was started, which lies in the field `wrapper`
@@ -79,7 +113,7 @@ class NativeClient:
     def cancel(self, path: str, has_ended: Callable[[], bool]) -> None:
         """Providers refuse to cancel what has ended, each in its own way."""
         try:
-            self.send("POST", path, timeout=_LOOK)
+            self.send("POST", path, timeout=LOOK)
         except ProviderError:
             if not has_ended():
                 raise
@@ -107,47 +141,72 @@ class NativeClient:
             if not entries or not isinstance(total, int) or seen >= total:
                 return
 
+    def list_by_tokens(
+        self,
+        path: str,
+        *,
+        entries: str,
+        size: str,
+        token: str,
+        following: str,
+        wanted: Mapping[str, str] = MappingProxyType({}),
+    ) -> Iterator[JsonObject]:
+        """The same of a provider that hands out a token for the next page.
+
+        `size` and `token` are what the query calls a page's size and its token; `entries` and `following`
+        are the fields of a page that hold what it lists, and the token of the next one. `wanted` is what
+        the query says besides.
+        """
+        query: dict[str, Any] = {**wanted, size: PAGE}
+        while True:
+            page = self.look(path, query)
+            yield from _entries(page, entries)
+            after = page.get(following)
+            if not isinstance(after, str) or after in {"", query.get(token)}:
+                return
+            query = {**wanted, size: PAGE, token: after}
+
     def list_whole(self, path: str) -> Iterator[JsonObject]:
         """The same of a provider that answers with an array of all."""
-        with transport_errors(self._provider):
-            response = self._http.request("GET", path, timeout=_LOOK)
-        raise_for_status(response, self._provider, self._key)
+        response = self.call("GET", path, timeout=LOOK)
         listed = read_json(response.content)
         if not isinstance(listed, list):
             raise garbled(self._provider, "with something that is no list", response.status_code)
         yield from (entry for entry in listed if isinstance(entry, dict))
 
-    def download(self, path: str, start: int, *, follow_redirects: bool = False) -> Iterator[bytes]:
+    def download(self, path: str, start: int = 0, **request: Any) -> Iterator[bytes]:
         """The bytes from offset `start` on, of a server that knows ranges or of one that does not.
 
-        httpx takes `authorization` off where it follows to another server, and no other header.
+        `request` is what httpx takes. Where it follows to another server httpx takes `authorization` off,
+        and no other header.
         """
         # The range is one of what is stored, so it must not come compressed.
         headers = {"range": f"bytes={start}-", "accept-encoding": "identity"} if start else {}
         with (
             transport_errors(self._provider),
-            self._http.stream(
-                "GET", path, headers=headers, follow_redirects=follow_redirects
-            ) as response,
+            self._http.stream("GET", path, headers=headers, **request) as response,
         ):
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return
             if not response.is_success:
                 response.read()
-            raise_for_status(response, self._provider, self._key)
-            skip = start if response.status_code == httpx.codes.OK else 0
-            for chunk in response.iter_bytes():
-                if skip < len(chunk):
-                    yield chunk[skip:]
-                skip = max(0, skip - len(chunk))
+            self._raise_for_status(response)
+            skipped = start if response.status_code == httpx.codes.OK else 0
+            yield from behind(skipped, response.iter_bytes())
 
     def id_of(self, entry: JsonObject) -> str:
-        identity = entry.get("id")
+        identity = entry.get(self._identity)
         if not isinstance(identity, str) or not identity:
             raise ProviderGarbled(
                 f"{self._provider} answered without an id.", provider=self._provider
             )
         return identity
+
+    def _raise_for_status(self, response: httpx.Response) -> None:
+        """`response` has been read, unless it is a success."""
+        if not response.is_success:
+            leaf = _LEAVES.get(response.status_code)
+            raise self._read_error(_answer(response), self._provider, self._key, leaf=leaf)
 
 
 @lru_cache(maxsize=32)
@@ -156,16 +215,26 @@ def open_client(
     headers: tuple[tuple[str, str], ...],
     timeout_seconds: int | None,
     query: tuple[tuple[str, str], ...] = (),
+    auth: httpx.Auth | None = None,
 ) -> httpx.Client:
-    """A client that is made once; `query` goes with every call."""
+    """A client that is made once; `query` goes with every call, and `auth` signs each."""
     return httpx.Client(
         base_url=base_url,
         headers=headers,
         params=query,
+        auth=auth,
         timeout=httpx.Timeout(timeout_seconds or _SECONDS, connect=10),
         # A connection that is kept may be closed by the other side: an answer nobody can tell.
         limits=httpx.Limits(max_keepalive_connections=0),
     )
+
+
+def behind(start: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A stream from offset `start` on."""
+    for chunk in chunks:
+        if start < len(chunk):
+            yield chunk[start:]
+        start = max(0, start - len(chunk))
 
 
 def made_since(
@@ -207,22 +276,9 @@ def transport_errors(provider: str) -> Iterator[None]:
         ) from error
 
 
-def raise_for_status(response: httpx.Response, provider: str, key: str | None = None) -> None:
-    """Raises the leaf of ProviderError that fits; `response` has been read."""
-    if not response.is_success:
-        leaf = _LEAVES.get(response.status_code)
-        raise error_of(_answer(response), provider, key, leaf=leaf)
-
-
-def json_object(response: httpx.Response, provider: str, key: str | None = None) -> JsonObject:
-    """A good answer's body. Raises ProviderGarbled where it is no JSON object."""
-    raise_for_status(response, provider, key)
-    return read_answer(_answer(response), provider, key)
-
-
-def _entries(page: JsonObject) -> list[JsonObject]:
-    data = page.get("data")
-    listed = data if isinstance(data, list) else []
+def _entries(page: JsonObject, name: str = "data") -> list[JsonObject]:
+    found = page.get(name)
+    listed = found if isinstance(found, list) else []
     return [entry for entry in listed if isinstance(entry, dict)]
 
 

@@ -16,6 +16,7 @@ from nightmail.provider_names import SERVED
 from nightmail.providers.base import BatchFormat, BatchProvider
 from nightmail.providers.card import Card
 from nightmail.providers.direct import DirectProvider
+from nightmail.providers.objects import Objects
 
 _PACKAGE = "nightmail.providers"
 # Who is in a folder of another name.
@@ -57,6 +58,12 @@ def has_native_lane(deployment: Deployment) -> bool:
     return card is not None and card.format is not None and card.has_batches(deployment)
 
 
+def can_cancel(deployment: Deployment) -> bool:
+    """Whether its provider stops a batch that it was asked to stop."""
+    card = card_of(deployment.provider)
+    return card is None or card.can_cancel
+
+
 def has_direct_lane(provider: str) -> bool:
     return card_of(provider) is not None
 
@@ -71,19 +78,25 @@ def open_format(deployment: Deployment) -> BatchFormat:
     """What the native lane of `deployment` takes. Raises InvalidRequest where its provider has none."""
     card = card_of(deployment.provider)
     if not (card and card.format and card.has_batches(deployment)):
-        raise _no_lane(deployment, "a native batch API")
+        raise _no_lane(deployment, "native batch API")
     return card.format(deployment)
 
 
-def open_provider(deployment: Deployment, key: str | None) -> BatchProvider:
+def open_provider(
+    deployment: Deployment, key: str | None, objects: Objects | None = None
+) -> BatchProvider:
     """The native lane of `deployment`, whose api_base is no reference any more.
 
-    Raises InvalidRequest where its provider has none.
+    `objects` are for a provider that reads from a bucket. Raises InvalidRequest where there is no such
+    lane here.
     """
     card = card_of(deployment.provider)
-    if not (card and card.open_batches and card.has_batches(deployment)):
-        raise _no_lane(deployment, "a native batch API")
-    return card.open_batches(deployment, key)
+    if card and card.has_batches(deployment):
+        if card.open_batches:
+            return card.open_batches(deployment, key)
+        if card.open_shared and objects:
+            return card.open_shared(deployment, objects)
+    raise _no_lane(deployment, "native batch API")
 
 
 def open_direct(deployment: Deployment, key: str | None) -> DirectProvider:

@@ -92,6 +92,18 @@ def leave_out(
             raise unsupported_parameter(name, deployment)
 
 
+def check_endpoint(endpoint: str, endpoints: Collection[str], deployment: Deployment) -> None:
+    """Raises InvalidRequest where `endpoint` is none of the `endpoints` that the deployment has."""
+    if endpoint in endpoints:
+        return
+    raise InvalidRequest(
+        f"The model '{deployment.name}' cannot be used with {endpoint}: "
+        f"{deployment.provider} has it for {', '.join(endpoints)}.",
+        param="model",
+        code="unsupported_endpoint",
+    )
+
+
 def unsupported_parameter(
     param: str, deployment: Deployment, why: str | None = None
 ) -> InvalidRequest:

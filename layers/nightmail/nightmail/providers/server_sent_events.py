@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from nightmail.errors import ProviderError, ProviderGarbled
-from nightmail.providers.direct import JsonObject
+from nightmail.errors import ProviderGarbled
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -78,39 +77,3 @@ class EventSplitter:
             self._held += len(value)
         elif field == b"event":
             self._name = value.decode(errors="replace")
-
-
-class EventReader:
-    """Reads events by `read`, which gives the chunks of one or raises what is wrong with it; a provider
-    whose events are no server-sent ones brings a `splitter`.
-
-    However the bytes are cut, the chunks before an error come before it.
-    """
-
-    def __init__(
-        self,
-        provider: str,
-        read: Callable[[Event], list[JsonObject]],
-        splitter: Splitter | None = None,
-    ) -> None:
-        self._splitter: Splitter = splitter or EventSplitter(provider)
-        self._read = read
-        self._failure: ProviderError | None = None
-
-    def feed(self, data: bytes) -> list[JsonObject]:
-        """Raises a leaf of ProviderError where there is no chunk to come before it."""
-        self.close()
-        chunks: list[JsonObject] = []
-        try:
-            for event in self._splitter.feed(data):
-                chunks += self._read(event)
-        except ProviderError as error:
-            self._failure = error
-        if not chunks:
-            self.close()
-        return chunks
-
-    def close(self) -> None:
-        """Raises what is still to be raised."""
-        if self._failure:
-            raise self._failure

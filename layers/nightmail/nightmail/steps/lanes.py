@@ -41,6 +41,10 @@ class Lanes:
             return "native"
         return "direct" if can_call else None
 
+    def may_call(self, deployment: Deployment, endpoint: str) -> bool:
+        """Whether its direct lane has this endpoint, and is wanted."""
+        return _can_call(deployment, endpoint)
+
     def limits(self, deployment: Deployment, endpoint: str, lane: str) -> Limits:
         """What one part may have, and the fewest lines that make a shard."""
         if lane == "refused":

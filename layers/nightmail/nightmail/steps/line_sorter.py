@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from nightmail.direct_outcome import failed
-from nightmail.errors import GatewayError, InvalidRequest
+from nightmail.errors import GatewayError, InvalidRequest, NotInBatches
 from nightmail.line_ids import line_id
 from nightmail.lines import Line
 from nightmail.outcome import to_row
@@ -72,7 +72,11 @@ class LineSorter:
             name = line_id(self._batch_id, line.number)
             content = opened.to_line(line, name) if opened.to_line else b""
         except InvalidRequest as error:
-            self._refuse(line, self._ways.refused(place), start, end, error)
+            called = self._ways.called(place) if isinstance(error, NotInBatches) else None
+            if called is None:
+                self._refuse(line, self._ways.refused(place), start, end, error)
+            else:
+                self.add(line, called, start, end)
             return
         opened.writer.add(line, start, end, content, self._tally(line, opened.way))
 

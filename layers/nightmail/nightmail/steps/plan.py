@@ -94,6 +94,8 @@ class Plan:
             return self._read(now, time_is_up)
         except NotFound as error:
             raise StorageUnavailable("The input file is being rewritten; try again.") from error
+        except TooManyWays:
+            refuse(code="too_many_models", message=_TOO_MANY)
 
     def write(self, time_is_up: TimeIsUp) -> bool:
         """Whether all parts are known, and the maps' items too."""
@@ -153,8 +155,6 @@ class Plan:
         except NotFound as error:
             reader.unserved(line, error)
             return
-        except TooManyWays:
-            refuse(code="too_many_models", message=_TOO_MANY)
         if not self._cursor.read.findings.errors:  # a file with errors is read, but not written
             self._sorter.add(line, way, place.start, place.end)
 

@@ -11,6 +11,7 @@ from nightmail.lines import cut_lines
 from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, GivenBack, Phase, Progress
+from nightmail.providers.registry import can_cancel
 from nightmail.shard import Shard, ShardState
 from nightmail.steps.adoption import intent_of, is_still_ours
 from nightmail.steps.deadline import in_time, is_finishing, is_left
@@ -71,17 +72,23 @@ class _Poll(ShardWork):
     def _why_unwanted(self) -> Ending | None:
         """Why the provider is to stop: the batch wants no more, or its lines are finished directly.
 
-        Lines of an adopted batch are not: it can't be cancelled, so they might be paid twice.
+        Lines of a batch that runs on are not: they might be paid twice.
         """
-        is_finished_directly = is_finishing(self._batch, self._at) and not self._shard.is_adopted
+        is_finished_directly = is_finishing(self._batch, self._at) and not self._runs_on
         if self._stopping or not is_finished_directly:
             return self._stopping
         return Ending.EXPIRED if self._destination(Reason.EXPIRED) else None
 
     @property
+    def _runs_on(self) -> bool:
+        """Whether we stop waiting and it is not stopped: what was adopted by its looks may be a
+        stranger's, and not all providers can.
+        """
+        return self._shard.is_adopted or not can_cancel(self._shard.deployment)
+
+    @property
     def _may_cancel(self) -> bool:
-        """What was adopted by its looks may be a stranger's: it runs on, and we stop waiting for it."""
-        return self._shard.cancel_asked_at is None and not self._shard.is_adopted
+        return self._shard.cancel_asked_at is None and not self._runs_on
 
     def _cancel(self, provider: BatchProvider) -> None:
         """Whatever comes of it, the batch is looked at: it may have ended by itself."""
@@ -119,7 +126,7 @@ class _Poll(ShardWork):
     def _patience_seconds(self) -> int:
         """A batch that agreed to stop will show what it has, and so will one that is left to run."""
         has_agreed = self._shard.cancel_asked_at is not None
-        return STOPPING_SECONDS if has_agreed or self._shard.is_adopted else GRACE_SECONDS
+        return STOPPING_SECONDS if has_agreed or self._runs_on else GRACE_SECONDS
 
     def _given_up(self) -> Ending | None:
         """The provider had time to stop and did not: the deadline ends it."""

@@ -12,7 +12,7 @@ from nightmail.chunk import Chunk
 from nightmail.deployment import Deployment
 from nightmail.engine.call import Call, Reply
 from nightmail.engine.engine import Engine
-from nightmail.engine.falling_back import is_callers_own, may_fall_back
+from nightmail.engine.falling_back import WRONG_KIND, is_callers_own, may_fall_back
 from nightmail.errors import ConfigError, GatewayError, ProviderRejected
 from nightmail.providers.direct import DirectOf
 from nightmail.steps.leased_pace import LeasedPace
@@ -67,7 +67,7 @@ class StandIns:
             failures.append(answer)
             if not may_fall_back(answer.http_status, answer.code):
                 break
-            if is_callers_own(answer.http_status):
+            if is_callers_own(answer.http_status, answer.code):
                 unhelpful.add(deployment.name)
         return failures
 
@@ -94,11 +94,12 @@ class StandIns:
 
 
 def _is_forbidden(error: GatewayError) -> bool:
-    return isinstance(error, ProviderRejected) and error.upstream_status == _FORBIDDEN
+    return isinstance(error, ProviderRejected) and error.meaning == _FORBIDDEN
 
 
 def _is_for_all(error: GatewayError) -> bool:
     """Whether it is not this request that is refused, but our key, our account or our config."""
     if not isinstance(error, ProviderRejected):
         return isinstance(error, ConfigError)
-    return error.upstream_status in _OUR_FAULT or error.http_status == _QUOTA_USED_UP
+    is_ours = error.meaning in _OUR_FAULT or error.code == WRONG_KIND
+    return is_ours or error.http_status == _QUOTA_USED_UP

@@ -69,6 +69,15 @@ class Ways:
             group = self.known.groups[key] = self._group(line)
         return group.ways[group.balance.take()] if len(group.ways) > 1 else group.ways[0]
 
+    def called(self, place: int) -> int | None:
+        """The place of the way for lines that no batch of a provider takes, beside the native one at
+        `place`; None where its deployment may not be called.
+        """
+        way = self.known.ways[place]
+        if not self._lanes.may_call(way.deployment, way.endpoint):
+            return None
+        return self._place(way.model_copy(update={"lane": "direct"}))
+
     def refused(self, place: int) -> int:
         """The place of the way for lines that are refused, beside the one at `place`."""
         way = self.known.ways[place]

@@ -41,6 +41,10 @@ class ObjectStore:
         self._client = client
         self._bucket = bucket
 
+    def uri(self, key: str) -> str:
+        """How AWS's own services are told of an object."""
+        return f"s3://{self._bucket}/{key}"
+
     def get(self, key: str) -> bytes:
         """A small object, whole. Raises NotFound."""
         with bucket_errors(key):

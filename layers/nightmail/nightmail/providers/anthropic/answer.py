@@ -12,6 +12,7 @@ import orjson
 
 from nightmail.providers.anthropic.answer_format import ANSWER_TOOL
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.json_text import count_of, mapping_of
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -84,13 +85,13 @@ def to_usage(usage: Any) -> JsonObject:
     """Anthropic's input tokens leave out what was written to and read from its cache. What was written
     for an hour, which is dearer, is told beside OpenAI's fields.
     """
-    usage = usage if isinstance(usage, dict) else {}
-    written = _count(usage, "cache_creation_input_tokens")
-    read = _count(usage, "cache_read_input_tokens")
-    prompt = _count(usage, "input_tokens") + written + read
-    completion = _count(usage, "output_tokens")
-    for_an_hour = _count(_mapping(usage, "cache_creation"), "ephemeral_1h_input_tokens")
-    thoughts = _count(_mapping(usage, "output_tokens_details"), "thinking_tokens")
+    usage = mapping_of(usage)
+    written = count_of(usage, "cache_creation_input_tokens")
+    read = count_of(usage, "cache_read_input_tokens")
+    prompt = count_of(usage, "input_tokens") + written + read
+    completion = count_of(usage, "output_tokens")
+    for_an_hour = count_of(mapping_of(usage.get("cache_creation")), "ephemeral_1h_input_tokens")
+    thoughts = count_of(mapping_of(usage.get("output_tokens_details")), "thinking_tokens")
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -154,13 +155,3 @@ def _thoughts(blocks: list[JsonObject]) -> JsonObject:
 def _string(block: JsonObject, name: str) -> str:
     value = block.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _mapping(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = usage.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value > 0 else 0

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nightmail.parameters import mapping, one_of, required
-from nightmail.providers.anthropic.chat_request import ChatRequest
+from nightmail.providers.anthropic.chat_request import AnthropicRequest
 from nightmail.providers.anthropic.schema import supported_schema
 from nightmail.providers.anthropic.tools import FORCED
+from nightmail.providers.conversion.chat_request import ONLY_JSON
 from nightmail.providers.direct import JsonObject
 
 ANSWER_TOOL = "nightmail_structured_answer"
-_ONLY_JSON = "Answer with one JSON object and nothing else: no text around it, and no code fence."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +28,26 @@ class AnswerFormat:
     tool: JsonObject | None = None
 
 
-def to_answer_format(request: ChatRequest) -> AnswerFormat:
+def to_answer_format(request: AnthropicRequest) -> AnswerFormat:
     """Raises InvalidRequest naming what is wrong in `response_format`."""
-    if "response_format" not in request.given:
-        return AnswerFormat()
-    wanted = mapping(request.given["response_format"], "response_format")
-    kind = one_of(
-        required(wanted, "type", "response_format.type"),
-        "response_format.type",
-        ("text", "json_object", "json_schema"),
-    )
+    kind = request.format()
     if kind == "text":
         return AnswerFormat()
     if kind == "json_object":
-        return AnswerFormat(instruction=_ONLY_JSON)
-    return _held_to_schema(request, wanted)
+        return AnswerFormat(instruction=ONLY_JSON)
+    return _held_to_schema(request)
 
 
-def _held_to_schema(request: ChatRequest, wanted: JsonObject) -> AnswerFormat:
-    param = "response_format.json_schema"
-    described = mapping(required(wanted, "json_schema", param), param)
-    schema = required(described, "schema", f"{param}.schema")
+def _held_to_schema(request: AnthropicRequest) -> AnswerFormat:
+    described = request.described_schema()
+    schema = described["schema"]
     if request.abilities.schemas:
-        supported = supported_schema(schema, f"{param}.schema")
+        supported = supported_schema(schema, "response_format.json_schema.schema")
         return AnswerFormat(output_format={"type": "json_schema", "schema": supported})
     tool: JsonObject = {
         "name": ANSWER_TOOL,
         "description": described.get("description") or "Gives the answer to the user.",
-        "input_schema": {**mapping(schema, f"{param}.schema"), "type": "object"},
+        "input_schema": {**schema, "type": "object"},
     }
     return AnswerFormat(tool=tool)
 

@@ -22,7 +22,7 @@ from nightmail.providers.base import (
     ShardInput,
     Tag,
 )
-from nightmail.providers.native_batches import HttpBatches
+from nightmail.providers.native_batches import HttpBatches, in_one_body
 from nightmail.providers.native_http import made_since, open_client
 from nightmail.providers.native_results import Found, Reading
 
@@ -40,11 +40,7 @@ class AnthropicBatches(HttpBatches):
         return ""
 
     def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - a body has no place for them
-        headers = {
-            "content-type": "application/json",
-            "content-length": str(len(_HEAD) + content.size - 1 + len(_FOOT)),
-        }
-        return self._api.start(_PATH, content=_body(content), headers=headers)
+        return self._api.start(_PATH, **in_one_body(_HEAD, content, _FOOT))
 
     def find(self, intent: Intent) -> list[str]:
         listed = made_since(intent.since, self._api.list(_PATH, after="after_id"), made_at)
@@ -70,13 +66,3 @@ def open_anthropic(deployment: Deployment, key: str | None) -> AnthropicBatches:
     headers = tuple(headers_of(key).items())
     http = open_client(api_of(deployment), headers, deployment.timeout_seconds)
     return AnthropicBatches(deployment, http, key)
-
-
-def _body(content: ShardInput) -> Iterator[bytes]:
-    """The requests as one array: JSON has no newline within a line, and the last one has none behind."""
-    yield _HEAD
-    left = content.size - 1
-    for chunk in content.read():
-        yield chunk[:left].replace(b"\n", b",")
-        left -= len(chunk)
-    yield _FOOT

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable
-from typing import Any
 
 from nightmail.errors import InvalidRequest
-from nightmail.parameters import mapping, one_of, required, wrong_type
-from nightmail.providers.anthropic.chat_request import invalid
+from nightmail.parameters import invalid, string_in
+from nightmail.providers.conversion.parts import Parts, Pieces, data_in, file_in, image_url
 from nightmail.providers.direct import JsonObject
 
 _IMAGES = {
@@ -24,55 +22,20 @@ _IMAGES = {
 _TITLE_CHARACTERS = 500
 
 
-def to_blocks(content: Any, param: str, kinds: tuple[str, ...]) -> list[JsonObject]:
-    """The blocks of a message's content, whose parts may be of these `kinds`.
-
-    Blank texts are left out: Anthropic refuses them. Raises InvalidRequest naming the part.
-    """
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return text_blocks(content)
-    if not isinstance(content, list):
-        raise wrong_type(content, param, "a string or an array of content parts")
-    blocks: list[JsonObject] = []
-    for index, part in enumerate(content):
-        blocks += _from_part(part, f"{param}[{index}]", kinds)
-    return blocks
-
-
-def text_blocks(text: str) -> list[JsonObject]:
+def text_blocks(text: str) -> Pieces:
+    """Blank texts are left out: Anthropic refuses them."""
     return [{"type": "text", "text": text}] if text.strip() else []
 
 
-def _from_part(part: Any, param: str, kinds: tuple[str, ...]) -> list[JsonObject]:
-    part = mapping(part, param)
-    kind = one_of(required(part, "type", f"{param}.type"), f"{param}.type", kinds)
-    blocks = _CONVERTERS[kind](part, param)
-    return with_cache_control(blocks, part)
-
-
-def with_cache_control(blocks: list[JsonObject], source: JsonObject) -> list[JsonObject]:
+def with_cache_control(blocks: Pieces, source: JsonObject) -> Pieces:
     """`blocks`, the last one of which marks what is cached where `source` says so."""
     mark = source.get("cache_control")
     return [*blocks[:-1], {**blocks[-1], "cache_control": mark}] if blocks and mark else blocks
 
 
-def _text(part: JsonObject, param: str) -> list[JsonObject]:
-    return text_blocks(_string(part, "text", param))
-
-
-def _refusal(part: JsonObject, param: str) -> list[JsonObject]:
-    return text_blocks(_string(part, "refusal", param))
-
-
-def _image(part: JsonObject, param: str) -> list[JsonObject]:
-    image = required(part, "image_url", f"{param}.image_url")
-    if isinstance(image, str):
-        image = {"url": image}
-    place = f"{param}.image_url"
-    url = _string(mapping(image, place), "url", place)
-    return [{"type": "image", "source": _image_source(url, f"{place}.url")}]
+def _image(part: JsonObject, param: str) -> Pieces:
+    url, place = image_url(part, param)
+    return [{"type": "image", "source": _image_source(url, place)}]
 
 
 def _image_source(url: str, param: str) -> JsonObject:
@@ -84,9 +47,8 @@ def _image_source(url: str, param: str) -> JsonObject:
     return {"type": "base64", "media_type": _IMAGES[media_type], "data": data}
 
 
-def _file(part: JsonObject, param: str) -> list[JsonObject]:
-    place = f"{param}.file"
-    file = mapping(required(part, "file", place), place)
+def _file(part: JsonObject, param: str) -> Pieces:
+    file, place = file_in(part, param)
     if "file_data" not in file:
         raise InvalidRequest(
             f"Invalid '{place}': a file for anthropic is sent as 'file_data', "
@@ -96,7 +58,7 @@ def _file(part: JsonObject, param: str) -> list[JsonObject]:
         )
     document: JsonObject = {
         "type": "document",
-        "source": _document_source(_string(file, "file_data", place), f"{place}.file_data"),
+        "source": _document_source(string_in(file, "file_data", place), f"{place}.file_data"),
     }
     if isinstance(name := file.get("filename"), str) and name:
         document["title"] = name[:_TITLE_CHARACTERS]
@@ -122,24 +84,10 @@ def _decoded(data: str, param: str) -> str:
 
 
 def _data_url(url: str, param: str) -> tuple[str, str]:
-    """Media type and base64 data of a data URL (RFC 2397)."""
-    head, comma, data = url.partition(",")
-    kind, *attributes = head.removeprefix("data:").split(";")
-    if not (head.startswith("data:") and comma and "base64" in attributes):
+    found = data_in(url)
+    if found is None:
         raise invalid(param, "expected an https URL, or a data URL in base64.")
-    return kind.strip().lower(), data
+    return found
 
 
-def _string(source: JsonObject, name: str, param: str) -> str:
-    value = required(source, name, f"{param}.{name}")
-    if not isinstance(value, str):
-        raise wrong_type(value, f"{param}.{name}", "a string")
-    return value
-
-
-_CONVERTERS: dict[str, Callable[[JsonObject, str], list[JsonObject]]] = {
-    "text": _text,
-    "refusal": _refusal,
-    "image_url": _image,
-    "file": _file,
-}
+PARTS = Parts(text_blocks, {"image_url": _image, "file": _file}, with_cache_control)

@@ -8,16 +8,16 @@ from typing import Any
 
 from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT
-from nightmail.errors import InvalidRequest
 from nightmail.providers.anthropic.answer import to_completion
 from nightmail.providers.anthropic.errors import is_error, late_error
 from nightmail.providers.anthropic.request import to_messages_request
-from nightmail.providers.anthropic.stream import MessageReader, StreamOptions
+from nightmail.providers.anthropic.stream import MessageReader
 from nightmail.providers.anthropic.tools import wants_functions
+from nightmail.providers.conversion.chunks import Chunks
 from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import garbled, read_answer
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import with_defaults
+from nightmail.providers.request_parameters import check_endpoint, with_defaults
 
 _BASE = "https://api.anthropic.com"
 VERSION = "2023-06-01"
@@ -38,12 +38,12 @@ class AnthropicProvider:
     def request(
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
     ) -> HttpRequest:
-        self._check(endpoint)
+        check_endpoint(endpoint, self.endpoints, self._deployment)
         message = to_messages_request(body, self._deployment, stream=stream)
         return HttpRequest(self._url, self._headers, write_json(message))
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
-        self._check(endpoint)
+        check_endpoint(endpoint, self.endpoints, self._deployment)
         message = read_answer(answer, self.name, self._key)
         if is_error(message):
             raise late_error(answer.content, self.name, self._key)
@@ -56,23 +56,8 @@ class AnthropicProvider:
 
     def reader(self, body: Mapping[str, Any]) -> ChunkReader:
         given = with_defaults(body, self._deployment)
-        wanted = given.get("stream_options")
-        options = StreamOptions(
-            model=self._deployment.name,
-            created=int(time()),
-            functions=wants_functions(given),
-            include_usage=isinstance(wanted, dict) and wanted.get("include_usage") is True,
-        )
-        return MessageReader(self.name, self._key, options)
-
-    def _check(self, endpoint: str) -> None:
-        if endpoint not in self.endpoints:
-            raise InvalidRequest(
-                f"The model '{self._deployment.name}' cannot be used with {endpoint}: "
-                f"{self.name} has {CHAT} and nothing else.",
-                param="model",
-                code="unsupported_endpoint",
-            )
+        chunks = Chunks.of(given, self._deployment)
+        return MessageReader(self.name, self._key, chunks, functions=wants_functions(given))
 
 
 def api_of(deployment: Deployment) -> str:

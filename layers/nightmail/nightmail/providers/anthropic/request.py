@@ -10,17 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from nightmail.deployment import Deployment
-from nightmail.parameters import required, string, wrong_type
-from nightmail.providers.anthropic.abilities import abilities_of
+from nightmail.parameters import invalid, required, string
 from nightmail.providers.anthropic.answer_format import to_answer_format, with_answer_tool
-from nightmail.providers.anthropic.chat_request import ChatRequest, invalid
+from nightmail.providers.anthropic.chat_request import AnthropicRequest
 from nightmail.providers.anthropic.content import text_blocks
-from nightmail.providers.anthropic.conversation import awaits_thoughts, to_conversation, used_tools
-from nightmail.providers.anthropic.sampling import to_sampling
-from nightmail.providers.anthropic.thinking import to_thinking
+from nightmail.providers.anthropic.conversation import (
+    AnthropicConversation,
+    awaits_thoughts,
+    used_tools,
+)
 from nightmail.providers.anthropic.tools import FORCED, to_tool_choice, to_tools
+from nightmail.providers.conversion.claude_sampling import to_sampling
+from nightmail.providers.conversion.claude_thinking import to_thinking
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.request_parameters import leave_out, with_defaults
 
 _OWN = ("cache_control", "container", "inference_geo")
 SUPPORTED = frozenset(
@@ -44,7 +46,7 @@ def to_messages_request(
     """`body` for Anthropic. Raises InvalidRequest naming the parameter that is wrong."""
     request = _opened(body, deployment)
     given = request.given
-    conversation = to_conversation(required(given, "messages", "messages"))
+    conversation = AnthropicConversation.of(required(given, "messages", "messages"))
     answer_format = to_answer_format(request)
     tools = to_tools(request, used_tools(conversation.turns))
     choice = to_tool_choice(request, tools)
@@ -52,11 +54,12 @@ def to_messages_request(
         tools, choice = with_answer_tool(answer_format.tool, tools, choice)
     thinking = to_thinking(
         request,
+        request.abilities,
         forces_tool=bool(choice and choice["type"] in FORCED),
         awaits_thoughts=awaits_thoughts(conversation.turns),
     )
     optional = {
-        "system": conversation.system + text_blocks(answer_format.instruction or ""),
+        "system": conversation.instructions + text_blocks(answer_format.instruction or ""),
         "tools": tools,
         "tool_choice": choice,
         "thinking": thinking.config,
@@ -71,19 +74,16 @@ def to_messages_request(
         "max_tokens": thinking.max_tokens,
         "messages": conversation.turns,
         **{name: value for name, value in optional.items() if value},
-        **to_sampling(request, thinks=thinking.is_on),
+        **to_sampling(request, request.abilities, thinks=thinking.is_on),
         **{name: given[name] for name in _OWN if name in given},
     }
 
 
-def _opened(body: Mapping[str, Any], deployment: Deployment) -> ChatRequest:
-    """The request with nothing in it but what Anthropic has some place for."""
-    given = with_defaults(body, deployment)
-    drops = given.get("drop_params") is True or deployment.drop_params
-    leave_out(given, given.keys() - SUPPORTED, deployment)
-    if given.get("functions") and given.get("tools"):
+def _opened(body: Mapping[str, Any], deployment: Deployment) -> AnthropicRequest:
+    request = AnthropicRequest.open(body, deployment, SUPPORTED)
+    if request.given.get("functions") and request.given.get("tools"):
         raise invalid("functions", "give either 'tools' or 'functions'.")
-    return ChatRequest(given, deployment, abilities_of(deployment.model), drops)
+    return request
 
 
 def _output_config(effort: str | None, output_format: JsonObject | None) -> JsonObject:
@@ -91,18 +91,15 @@ def _output_config(effort: str | None, output_format: JsonObject | None) -> Json
     return {name: value for name, value in config.items() if value}
 
 
-def _stop_sequences(request: ChatRequest) -> list[str]:
-    stop = request.given.get("stop", [])
-    sequences = [stop] if isinstance(stop, str) else stop
-    if not isinstance(sequences, list) or not all(isinstance(entry, str) for entry in sequences):
-        raise wrong_type(stop, "stop", "a string or an array of strings")
+def _stop_sequences(request: AnthropicRequest) -> list[str]:
+    sequences = request.stops()
     visible = [sequence for sequence in sequences if sequence.strip()]
     if len(visible) < len(sequences):
         request.leave_out("stop", "anthropic does not stop at white space.")
     return visible
 
 
-def _metadata(request: ChatRequest) -> JsonObject:
+def _metadata(request: AnthropicRequest) -> JsonObject:
     """Who the end user is. A label that tells a person is left out: the answer does not depend on it."""
     for name in ("safety_identifier", "user"):
         if name in request.given:
@@ -111,7 +108,7 @@ def _metadata(request: ChatRequest) -> JsonObject:
     return {}
 
 
-def _service_tier(request: ChatRequest) -> str | None:
+def _service_tier(request: AnthropicRequest) -> str | None:
     tier = request.given.get("service_tier")
     if tier is None:
         return None

@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 
-from nightmail.parameters import mapping
-from nightmail.providers.anthropic.chat_request import invalid
+from nightmail.parameters import invalid, mapping
 from nightmail.providers.direct import JsonObject
 
 _REFUSED = frozenset(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nightmail.parameters import boolean, mapping, one_of, required, wrong_type
-from nightmail.providers.anthropic.chat_request import ChatRequest, invalid
+from nightmail.parameters import boolean, invalid, mapping, one_of, required, wrong_type
+from nightmail.providers.anthropic.chat_request import AnthropicRequest
 from nightmail.providers.anthropic.content import with_cache_control
 from nightmail.providers.anthropic.schema import supported_schema
 from nightmail.providers.direct import JsonObject
@@ -20,7 +20,7 @@ def wants_functions(body: Any) -> bool:
     return bool(body.get("functions")) and not body.get("tools")
 
 
-def to_tools(request: ChatRequest, used: list[str]) -> list[JsonObject]:
+def to_tools(request: AnthropicRequest, used: list[str]) -> list[JsonObject]:
     """The tools on offer. Where there are none, those `used` before: their calls need them."""
     given = request.given
     if given.get("tools"):
@@ -30,7 +30,7 @@ def to_tools(request: ChatRequest, used: list[str]) -> list[JsonObject]:
     return [{"name": name, "input_schema": _ANY_INPUT} for name in used]
 
 
-def to_tool_choice(request: ChatRequest, tools: list[JsonObject]) -> JsonObject | None:
+def to_tool_choice(request: AnthropicRequest, tools: list[JsonObject]) -> JsonObject | None:
     """Anthropic's `tool_choice`, or None where the model decides."""
     given = request.given
     if wants_functions(given):
@@ -55,7 +55,7 @@ def _choice(value: Any, param: str) -> JsonObject | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return {"type": _CHOICES[one_of(value, param, tuple(_CHOICES))]}
+        return {"type": _CHOICES[one_of(value, param, _CHOICES)]}
     function = mapping(value, param)
     if param == "tool_choice":
         one_of(required(function, "type", "tool_choice.type"), "tool_choice.type", ("function",))
@@ -64,7 +64,7 @@ def _choice(value: Any, param: str) -> JsonObject | None:
     return {"type": "tool", "name": _name(function, param)}
 
 
-def _listed(tools: Any, param: str, request: ChatRequest) -> list[JsonObject]:
+def _listed(tools: Any, param: str, request: AnthropicRequest) -> list[JsonObject]:
     if not isinstance(tools, list):
         raise wrong_type(tools, param, "an array")
     convert = _tool if param == "tools" else _function
@@ -74,7 +74,7 @@ def _listed(tools: Any, param: str, request: ChatRequest) -> list[JsonObject]:
     ]
 
 
-def _tool(tool: JsonObject, param: str, request: ChatRequest) -> JsonObject:
+def _tool(tool: JsonObject, param: str, request: AnthropicRequest) -> JsonObject:
     one_of(required(tool, "type", f"{param}.type"), f"{param}.type", ("function",))
     place = f"{param}.function"
     function = mapping(required(tool, "function", place), place)
@@ -82,7 +82,7 @@ def _tool(tool: JsonObject, param: str, request: ChatRequest) -> JsonObject:
     return converted
 
 
-def _function(function: JsonObject, param: str, request: ChatRequest) -> JsonObject:
+def _function(function: JsonObject, param: str, request: AnthropicRequest) -> JsonObject:
     tool: JsonObject = {"name": _name(function, param)}
     if description := function.get("description"):
         tool["description"] = description

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.json_text import count_of, mapping_of
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -70,19 +71,18 @@ def finish_reason(stop_reason: Any) -> str:
 def to_usage(usage: Any) -> JsonObject:
     """Converse's input tokens leave out what was written to and read from its cache."""
     usage = mapping_of(usage)
-    written, read = _count(usage, "cacheWriteInputTokens"), _count(usage, "cacheReadInputTokens")
-    prompt = _count(usage, "inputTokens") + written + read
-    completion = _count(usage, "outputTokens")
+    written, read = (
+        count_of(usage, "cacheWriteInputTokens"),
+        count_of(usage, "cacheReadInputTokens"),
+    )
+    prompt = count_of(usage, "inputTokens") + written + read
+    completion = count_of(usage, "outputTokens")
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
     }
-
-
-def mapping_of(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def redacted(content: Any) -> JsonObject:
@@ -132,8 +132,3 @@ def _thought(content: JsonObject) -> JsonObject:
     thought = {"type": "thinking", "thinking": str(told.get("text") or "")}
     signature = told.get("signature")
     return {**thought, "signature": signature} if isinstance(signature, str) else thought
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value > 0 else 0

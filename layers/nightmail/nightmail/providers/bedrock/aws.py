@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _SERVICE = "bedrock"
 _REGIONS = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
 _ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+_JOBS_ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK"
 _BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+# LiteLLM's names: which of two APIs, and the Region, may stand before the model.
+_NAME = re.compile(r"(?:converse/)?(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)/)?(?P<model>.+)")
 _REGION_OF_ARN = re.compile(r"arn:aws[\w-]*:bedrock:([a-z0-9-]+):")
 _IN_SIGNATURES = ("content-type",)
 # What the signature adds (SigV4).
@@ -51,11 +54,36 @@ def base_of(deployment: Deployment) -> str:
     return (base or f"https://bedrock-runtime.{region_of(deployment)}.amazonaws.com").rstrip("/")
 
 
+def jobs_base_of(deployment: Deployment) -> str:
+    """Where jobs are started: the environment's address, or the Region's. Raises InvalidConfig."""
+    base = os.environ.get(_JOBS_ENDPOINT)
+    return (base or f"https://bedrock.{region_of(deployment)}.amazonaws.com").rstrip("/")
+
+
+def has_jobs_endpoint() -> bool:
+    """Whether the environment says where jobs are started."""
+    return bool(os.environ.get(_JOBS_ENDPOINT))
+
+
+def model_of(deployment: Deployment) -> str:
+    """Bedrock's own name for it: an id or an ARN."""
+    found = _NAME.fullmatch(deployment.model)
+    return found["model"] if found else deployment.model
+
+
 def region_of(deployment: Deployment) -> str:
-    """The deployment's own Region, that of an ARN, or the environment's."""
-    in_arn = _REGION_OF_ARN.match(deployment.model)
+    """The deployment's own Region, that in its model's name, or the environment's.
+
+    Raises InvalidConfig where none of them says it.
+    """
+    in_name, in_arn = _NAME.match(deployment.model), _REGION_OF_ARN.match(model_of(deployment))
     in_environment = (os.environ.get(name) for name in _REGIONS)
-    found = (deployment.aws_region_name, in_arn[1] if in_arn else None, *in_environment)
+    found = (
+        deployment.aws_region_name,
+        in_name["region"] if in_name else None,
+        in_arn[1] if in_arn else None,
+        *in_environment,
+    )
     region = next((each for each in found if each), None)
     if region is None:
         raise InvalidConfig(
@@ -73,9 +101,13 @@ def bearer_of(deployment: Deployment) -> str | None:
 
 
 def signature(
-    deployment: Deployment, url: str, headers: Mapping[str, str], content: bytes
+    deployment: Deployment,
+    url: str,
+    headers: Mapping[str, str],
+    content: bytes,
+    method: str = "POST",
 ) -> Mapping[str, str]:
-    """The headers that sign a POST, by the deployment's credentials or those of this process: its
+    """The headers that sign a request, by the deployment's credentials or those of this process: its
     role, environment or profile. They hold for five minutes.
 
     Raises CredentialMissing where there are none, and InvalidConfig.
@@ -84,8 +116,8 @@ def signature(
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-    in_signature = {name: headers[name] for name in _IN_SIGNATURES}
-    signed = AWSRequest("POST", url, in_signature, content)
+    in_signature = {name: headers[name] for name in _IN_SIGNATURES if name in headers}
+    signed = AWSRequest(method, url, in_signature, content)
     SigV4Auth(_credentials(deployment), _SERVICE, region_of(deployment)).add_auth(signed)
     told = {name.lower(): value for name, value in signed.headers.items()}
     return {name: value for name, value in told.items() if name in _SIGNED}
@@ -100,7 +132,7 @@ def _credentials(deployment: Deployment) -> ReadOnlyCredentials:
             deployment.aws_secret_access_key,
             deployment.aws_session_token,
         ).get_frozen_credentials()
-    found = _session().get_credentials()
+    found = own_session().get_credentials()
     if found is None:
         raise CredentialMissing(
             f"There are no AWS credentials for '{deployment.name}': give its entry an "
@@ -110,8 +142,8 @@ def _credentials(deployment: Deployment) -> ReadOnlyCredentials:
 
 
 @cache
-def _session() -> Session:
-    """Its credentials renew themselves."""
+def own_session() -> Session:
+    """This process's, whose credentials renew themselves."""
     from botocore.session import Session
 
     return Session()

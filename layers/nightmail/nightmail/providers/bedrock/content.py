@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Collection
-from typing import Any
 
-from nightmail.parameters import mapping, one_of, required, wrong_type
-from nightmail.providers.bedrock.chat_request import invalid
+from nightmail.parameters import invalid, string_in
+from nightmail.providers.conversion.parts import Parts, Pieces, data_in, file_in, image_url
 from nightmail.providers.direct import JsonObject
 
 # Converse's words for what it reads (ImageFormat, DocumentFormat), by media type.
@@ -40,64 +38,29 @@ _NAME_CHARACTERS = 200
 CACHE_POINT: JsonObject = {"cachePoint": {"type": "default"}}
 
 
-def to_blocks(content: Any, param: str, kinds: tuple[str, ...]) -> list[JsonObject]:
-    """The blocks of a message's content, whose parts may be of these `kinds`.
-
-    Blank texts are left out: Converse refuses them. Raises InvalidRequest naming the part.
-    """
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return text_blocks(content)
-    if not isinstance(content, list):
-        raise wrong_type(content, param, "a string or an array of content parts")
-    blocks: list[JsonObject] = []
-    for index, part in enumerate(content):
-        blocks += _from_part(part, f"{param}[{index}]", kinds)
-    return blocks
-
-
-def text_blocks(text: str) -> list[JsonObject]:
+def text_blocks(text: str) -> Pieces:
+    """Blank texts are left out: Converse refuses them."""
     return [{"text": text}] if text.strip() else []
 
 
-def with_cache_point(blocks: list[JsonObject], source: JsonObject) -> list[JsonObject]:
+def with_cache_point(blocks: Pieces, source: JsonObject) -> Pieces:
     """`blocks`, and behind them the place up to which is cached, where `source` says so."""
     return [*blocks, CACHE_POINT] if blocks and source.get("cache_control") else blocks
 
 
-def _from_part(part: Any, param: str, kinds: tuple[str, ...]) -> list[JsonObject]:
-    part = mapping(part, param)
-    kind = one_of(required(part, "type", f"{param}.type"), f"{param}.type", kinds)
-    return with_cache_point(_CONVERTERS[kind](part, param), part)
-
-
-def _text(part: JsonObject, param: str) -> list[JsonObject]:
-    return text_blocks(_string(part, "text", param))
-
-
-def _refusal(part: JsonObject, param: str) -> list[JsonObject]:
-    return text_blocks(_string(part, "refusal", param))
-
-
-def _image(part: JsonObject, param: str) -> list[JsonObject]:
-    image = required(part, "image_url", f"{param}.image_url")
-    if isinstance(image, str):
-        image = {"url": image}
-    place = f"{param}.image_url"
-    url = _string(mapping(image, place), "url", place)
-    media_type, data = _data_url(url, f"{place}.url")
+def _image(part: JsonObject, param: str) -> Pieces:
+    url, place = image_url(part, param)
+    media_type, data = _data_url(url, place)
     if media_type not in _IMAGES:
-        raise invalid(f"{place}.url", "bedrock reads JPEG, PNG, GIF and WebP images.")
+        raise invalid(place, "bedrock reads JPEG, PNG, GIF and WebP images.")
     return [{"image": {"format": _IMAGES[media_type], "source": {"bytes": data}}}]
 
 
-def _file(part: JsonObject, param: str) -> list[JsonObject]:
-    place = f"{param}.file"
-    file = mapping(required(part, "file", place), place)
-    media_type, data = _data_url(_string(file, "file_data", place), f"{place}.file_data")
+def _file(part: JsonObject, param: str) -> Pieces:
+    file, place = file_in(part, param)
+    media_type, data = _data_url(string_in(file, "file_data", place), f"{place}.file_data")
     if media_type not in _DOCUMENTS:
-        kinds = _words(_DOCUMENTS.values())
+        kinds = ", ".join(sorted(_DOCUMENTS.values()))
         raise invalid(f"{place}.file_data", f"bedrock reads files of the kinds {kinds}.")
     name = _NOT_OF_A_NAME.sub(" ", str(file.get("filename") or "")).strip()[:_NAME_CHARACTERS]
     document = {
@@ -109,32 +72,14 @@ def _file(part: JsonObject, param: str) -> list[JsonObject]:
 
 
 def _data_url(url: str, param: str) -> tuple[str, str]:
-    """Media type and base64 data of a data URL (RFC 2397)."""
-    head, comma, data = url.partition(",")
-    kind, *attributes = head.removeprefix("data:").split(";")
-    if not (head.startswith("data:") and comma and "base64" in attributes):
+    found = data_in(url)
+    if found is None:
         raise invalid(param, "bedrock fetches nothing: expected a data URL in base64.")
     try:
-        b64decode(data, validate=True)
+        b64decode(found[1], validate=True)
     except ValueError as error:
         raise invalid(param, "expected base64.") from error
-    return kind.strip().lower(), data
+    return found
 
 
-def _string(source: JsonObject, name: str, param: str) -> str:
-    value = required(source, name, f"{param}.{name}")
-    if not isinstance(value, str):
-        raise wrong_type(value, f"{param}.{name}", "a string")
-    return value
-
-
-def _words(words: Collection[str]) -> str:
-    return ", ".join(sorted(words))
-
-
-_CONVERTERS: dict[str, Callable[[JsonObject, str], list[JsonObject]]] = {
-    "text": _text,
-    "refusal": _refusal,
-    "image_url": _image,
-    "file": _file,
-}
+PARTS = Parts(text_blocks, {"image_url": _image, "file": _file}, with_cache_point)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from nightmail.deployment import Deployment
-from nightmail.errors import InvalidRequest, ProviderGarbled
+from nightmail.errors import InvalidRequest
 from nightmail.parameters import integer, one_of, required, strings, wrong_type
+from nightmail.providers.conversion.embeddings import INPUT_TYPE, to_data
 from nightmail.providers.direct import HttpAnswer, JsonObject
-from nightmail.providers.embedding_text import to_base64
-from nightmail.providers.http import garbled
 from nightmail.providers.request_parameters import unsupported_parameter
 
 _TITAN = re.compile(r"\bamazon\.titan-embed-")
@@ -23,8 +21,6 @@ _FIRST_TITAN = "titan-embed-text-v1"
 _COHERE = re.compile(r"\bcohere\.embed-")
 _MOST_TEXTS = 96
 _MOST_DIMENSIONS = 10_000
-# Cohere asks for one always; what is embedded is most often what will be searched in.
-_INPUT_TYPE = "search_document"
 _INPUT_TYPES = ("search_document", "search_query", "classification", "clustering")
 _COUNT_HEADER = "x-amzn-bedrock-input-token-count"
 SUPPORTED = frozenset({"model", "input", "dimensions", "encoding_format", "input_type", "truncate"})
@@ -49,20 +45,7 @@ def from_invocation(
     answer: JsonObject, given: Mapping[str, Any], provider: str
 ) -> list[JsonObject]:
     """OpenAI's `data`. Raises ProviderGarbled where there is not one embedding for each input."""
-    vectors = _vectors(answer)
-    wanted = given.get("input")
-    count = len(wanted) if isinstance(wanted, list) else 1
-    if not isinstance(vectors, list) or len(vectors) != count:
-        raise garbled(provider, "with other than one embedding for each input", HTTPStatus.OK)
-    as_text = given.get("encoding_format") == "base64"
-    return [
-        {
-            "object": "embedding",
-            "index": index,
-            "embedding": _embedding(vector, provider, as_text=as_text),
-        }
-        for index, vector in enumerate(vectors)
-    ]
+    return to_data(_vectors(answer), given, provider)
 
 
 def tokens_of(answer: JsonObject, http: HttpAnswer) -> int:
@@ -85,7 +68,7 @@ def _texts(given: Any) -> list[str]:
 def _for_cohere(texts: list[str], given: Mapping[str, Any]) -> JsonObject:
     fields: JsonObject = {
         "texts": texts,
-        "input_type": one_of(given.get("input_type", _INPUT_TYPE), "input_type", _INPUT_TYPES),
+        "input_type": one_of(given.get("input_type", INPUT_TYPE), "input_type", _INPUT_TYPES),
         "embedding_types": ["float"],
         "truncate": given.get("truncate"),
         "output_dimension": given.get("dimensions"),
@@ -121,16 +104,3 @@ def _vectors(answer: JsonObject) -> Any:
         return [answer["embedding"]]
     found = answer.get("embeddings")
     return found.get("float") if isinstance(found, dict) else found
-
-
-def _embedding(vector: Any, provider: str, *, as_text: bool) -> str | list[float]:
-    if not isinstance(vector, list):
-        raise _no_embedding(provider)
-    try:
-        return to_base64(vector) if as_text else vector
-    except ValueError as error:
-        raise _no_embedding(provider) from error
-
-
-def _no_embedding(provider: str) -> ProviderGarbled:
-    return garbled(provider, "with something that is no embedding", HTTPStatus.OK)

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 
-from nightmail.errors import ProviderError, ProviderThrottled, ProviderUnavailable
+from nightmail.errors import (
+    ProviderError,
+    ProviderQueueFull,
+    ProviderThrottled,
+    ProviderUnavailable,
+)
 from nightmail.lines import is_too_deep
 from nightmail.providers.direct import HttpAnswer
 from nightmail.providers.http import error_of, provider_error
@@ -36,7 +41,15 @@ _LEAVES: Mapping[str, type[ProviderError]] = {
     "throttling": ProviderThrottled,
     "modelnotready": ProviderThrottled,
 }
+# Of jobs: a name or a token that is taken may be that of the very job that is asked for.
+_LEAVES_OF_JOBS: Mapping[str, type[ProviderError]] = {
+    "conflict": ProviderUnavailable,
+    "servicequotaexceeded": ProviderQueueFull,
+    "throttling": ProviderThrottled,
+}
 _SUCCESS = range(200, 300)
+_REFUSALS = range(400, 600)
+_UNKNOWN = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def raise_for_answer(answer: HttpAnswer, provider: str, key: str | None) -> None:
@@ -48,6 +61,25 @@ def raise_for_answer(answer: HttpAnswer, provider: str, key: str | None) -> None
         ProviderUnavailable if answer.status == HTTPStatus.FAILED_DEPENDENCY else None
     )
     raise error_of(answer, provider, key, partial(_words, name=name), leaf)
+
+
+def job_error(
+    answer: HttpAnswer,
+    provider: str,
+    key: str | None,
+    *,
+    leaf: type[ProviderError] | None = None,
+) -> ProviderError:
+    """A refusal by the service that has the jobs (botocore's service model `bedrock`)."""
+    name = _name_of(answer)
+    known = _LEAVES_OF_JOBS.get(_stem(name), leaf)
+    return error_of(answer, provider, key, partial(_words, name=name), known)
+
+
+def record_error(code: object, words: object, provider: str, key: str | None) -> ProviderError:
+    """What a record of a job was refused with: `code` is an HTTP status in all examples."""
+    status = code if isinstance(code, int) and code in _REFUSALS else _UNKNOWN
+    return provider_error((str(words or ""), None, None), provider=provider, key=key, status=status)
 
 
 def stream_error(name: str, content: bytes, provider: str, key: str | None) -> ProviderError:

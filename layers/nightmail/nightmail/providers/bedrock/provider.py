@@ -11,9 +11,8 @@ from uuid import uuid4
 
 from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT, EMBEDDINGS
-from nightmail.errors import InvalidRequest
 from nightmail.providers.bedrock.answer import to_completion
-from nightmail.providers.bedrock.aws import base_of, bearer_of, signature
+from nightmail.providers.bedrock.aws import base_of, bearer_of, model_of, signature
 from nightmail.providers.bedrock.embeddings import (
     SUPPORTED,
     from_invocation,
@@ -23,14 +22,14 @@ from nightmail.providers.bedrock.embeddings import (
 )
 from nightmail.providers.bedrock.errors import raise_for_answer
 from nightmail.providers.bedrock.request import to_converse
-from nightmail.providers.bedrock.stream import ConverseReader, StreamOptions
+from nightmail.providers.bedrock.stream import ConverseReader
+from nightmail.providers.conversion.chunks import Chunks
 from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import garbled, read_answer
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import leave_out, with_defaults
+from nightmail.providers.request_parameters import check_endpoint, leave_out, with_defaults
 
 _REQUEST_ID = "x-amzn-requestid"
-_CONVERSE = "converse/"  # LiteLLM's way to say which of two APIs
 _JSON = {"content-type": "application/json"}
 
 
@@ -48,13 +47,13 @@ class BedrockProvider:
         self._key = key or bearer_of(deployment)
         self._headers = {**_JSON, **_bearer(self._key)}
         # SigV4 signs the path as it is sent: a colon stays, a slash of an ARN does not.
-        model = quote(deployment.model.removeprefix(_CONVERSE), safe=":")
+        model = quote(model_of(deployment), safe=":")
         self._url = f"{base_of(deployment)}/model/{model}"
 
     def request(
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
     ) -> HttpRequest:
-        self._check(endpoint)
+        check_endpoint(endpoint, self.endpoints, self._deployment)
         if endpoint == EMBEDDINGS:
             given = self._embedding_parameters(body)
             leave_out(given, given.keys() - SUPPORTED, self._deployment)
@@ -63,7 +62,7 @@ class BedrockProvider:
         return self._written(action, to_converse(body, self._deployment))
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
-        self._check(endpoint)
+        check_endpoint(endpoint, self.endpoints, self._deployment)
         raise_for_answer(answer, self.name, self._key)
         said = read_answer(answer, self.name, self._key)
         if endpoint == EMBEDDINGS:
@@ -74,14 +73,9 @@ class BedrockProvider:
         return {**converted, "model": self._deployment.name, "nightmail": details}
 
     def reader(self, body: Mapping[str, Any]) -> ChunkReader:
-        wanted = with_defaults(body, self._deployment).get("stream_options")
-        options = StreamOptions(
-            identity=str(uuid4()),
-            model=self._deployment.name,
-            created=int(time()),
-            include_usage=isinstance(wanted, dict) and wanted.get("include_usage") is True,
-        )
-        return ConverseReader(self.name, self._key, options)
+        chunks = Chunks.of(with_defaults(body, self._deployment), self._deployment)
+        chunks.identity = str(uuid4())
+        return ConverseReader(self.name, self._key, chunks)
 
     def _written(self, action: str, fields: JsonObject) -> HttpRequest:
         url, content = f"{self._url}/{action}", write_json(fields)
@@ -112,16 +106,6 @@ class BedrockProvider:
 
     def _embedding_parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return with_defaults(body, self._deployment, EMBEDDINGS)
-
-    def _check(self, endpoint: str) -> None:
-        if endpoint not in self.endpoints:
-            (own,) = self.endpoints
-            raise InvalidRequest(
-                f"The model '{self._deployment.name}' cannot be used with {endpoint}: "
-                f"it has {own} and nothing else.",
-                param="model",
-                code="unsupported_endpoint",
-            )
 
 
 def _bearer(key: str | None) -> dict[str, str]:

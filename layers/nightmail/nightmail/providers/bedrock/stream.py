@@ -9,31 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nightmail.lines import is_too_deep
 from nightmail.providers.bedrock.answer import (
     finish_reason,
     has_names,
     is_malformed,
-    mapping_of,
     redacted,
     to_usage,
 )
 from nightmail.providers.bedrock.errors import stream_error
 from nightmail.providers.bedrock.event_stream import EventStreamSplitter
+from nightmail.providers.conversion.chunks import Chunks
+from nightmail.providers.conversion.stream_reader import StreamReader
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.http import garbled
-from nightmail.providers.json_text import read_json
-from nightmail.providers.server_sent_events import Event, EventReader
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """What the chunks of one answer have in common. `created` is Unix seconds."""
-
-    identity: str
-    model: str
-    created: int
-    include_usage: bool
+from nightmail.providers.json_text import mapping_of, read_json
+from nightmail.providers.server_sent_events import Event
 
 
 @dataclass(slots=True)
@@ -45,18 +34,15 @@ class _Block:
     thought: JsonObject | None = None
 
 
-class ConverseReader:
+class ConverseReader(StreamReader):
     """Reads one stream. It ends with the usage, which comes behind the reason of the end."""
 
-    def __init__(self, provider: str, key: str | None, options: StreamOptions) -> None:
-        self._provider = provider
-        self._key = key
-        self._options = options
-        self._events = EventReader(provider, self._read, EventStreamSplitter(provider))
+    def __init__(self, provider: str, key: str | None, chunks: Chunks) -> None:
+        super().__init__(provider, key, EventStreamSplitter(provider))
+        self._chunks = chunks
         self._has_begun = False
         self._blocks: dict[str, _Block] = {}
         self._calls = 0
-        self.is_over = False
         self._readers: dict[str, Callable[[JsonObject], list[JsonObject]]] = {
             "messageStart": self._start,
             "contentBlockStart": self._open_block,
@@ -66,33 +52,20 @@ class ConverseReader:
             "metadata": self._end,
         }
 
-    def feed(self, data: bytes) -> list[JsonObject]:
-        return self._events.feed(data)
-
-    def close(self) -> list[JsonObject]:
-        self._events.close()
-        if not self.is_over:
-            raise garbled(self._provider, "with a stream that breaks off before its end", 200)
-        return []
-
     def _read(self, event: Event) -> list[JsonObject]:
-        if self.is_over:
-            return []
         read = self._readers.get(event.name)
         if read is None and event.name.lower().endswith(("exception", "error")):
             raise stream_error(event.name, event.data, self._provider, self._key)
-        body = read_json(event.data)
-        if not isinstance(body, dict) or is_too_deep(event.data, body):
-            raise garbled(self._provider, "with an event that is not a JSON object", 200)
+        body = self._object(event, read_json(event.data))
         if read is None:  # a kind that there was not yet
             return []
-        if not self._has_begun and read != self._start:
-            raise garbled(self._provider, "with a stream that lacks its beginning", 200)
+        if not self._has_begun and event.name != "messageStart":
+            raise self._garbled("with a stream that lacks its beginning")
         return read(body)
 
     def _start(self, _body: JsonObject) -> list[JsonObject]:
         self._has_begun = True
-        return [self._delta({"role": "assistant", "content": "", "refusal": None})]
+        return [self._chunks.first()]
 
     def _open_block(self, body: JsonObject) -> list[JsonObject]:
         block = self._block(body)
@@ -101,11 +74,11 @@ class ConverseReader:
             return []
         call = mapping_of(start["toolUse"])
         if not has_names(call):
-            raise garbled(self._provider, "with a tool call that lacks its id or name", 200)
+            raise self._garbled("with a tool call that lacks its id or name")
         block.call = self._calls
         self._calls += 1
         function = {"name": call["name"], "arguments": ""}
-        return [self._call(block, function, id=call["toolUseId"], type="function")]
+        return [self._chunks.call(block.call, function, id=call["toolUseId"], type="function")]
 
     def _block(self, body: JsonObject) -> _Block:
         """A block of text is begun without an event of its own."""
@@ -114,22 +87,22 @@ class ConverseReader:
     def _add_to_block(self, body: JsonObject) -> list[JsonObject]:
         block, delta = self._block(body), mapping_of(body.get("delta"))
         if isinstance(text := delta.get("text"), str) and text:
-            return [self._delta({"content": text})]
+            return [self._chunks.delta({"content": text})]
         if "toolUse" in delta:
             return self._arguments(block, mapping_of(delta["toolUse"]).get("input"))
         return self._think(block, mapping_of(delta.get("reasoningContent")))
 
     def _arguments(self, block: _Block, text: Any) -> list[JsonObject]:
         if block.call is None:
-            raise garbled(self._provider, "with a part of a tool call that was not begun", 200)
+            raise self._garbled("with a part of a tool call that was not begun")
         if not isinstance(text, str) or not text:
             return []
         block.has_arguments = True
-        return [self._call(block, {"arguments": text})]
+        return [self._chunks.call(block.call, {"arguments": text})]
 
     def _think(self, block: _Block, delta: JsonObject) -> list[JsonObject]:
         if "redactedContent" in delta:
-            return [self._delta({"thinking_blocks": [redacted(delta["redactedContent"])]})]
+            return [self._chunks.delta({"thinking_blocks": [redacted(delta["redactedContent"])]})]
         block.thought = block.thought or {"type": "thinking", "thinking": ""}
         if isinstance(signature := delta.get("signature"), str):
             block.thought["signature"] = signature
@@ -137,12 +110,12 @@ class ConverseReader:
         if not isinstance(text, str) or not text:
             return []
         block.thought["thinking"] += text
-        return [self._delta({"reasoning_content": text})]
+        return [self._chunks.delta({"reasoning_content": text})]
 
     def _close_block(self, body: JsonObject) -> list[JsonObject]:
         block = self._blocks.pop(str(body.get("contentBlockIndex")), _Block())
         if block.thought and block.thought["thinking"]:
-            return [self._delta({"thinking_blocks": [block.thought]})]
+            return [self._chunks.delta({"thinking_blocks": [block.thought]})]
         if block.call is None or block.has_arguments:
             return []
         return self._arguments(block, "{}")  # a call without arguments streams none
@@ -150,29 +123,9 @@ class ConverseReader:
     def _stop(self, body: JsonObject) -> list[JsonObject]:
         reason = body.get("stopReason")
         if is_malformed(reason):
-            raise garbled(self._provider, "with an answer that its model spoiled", 200)
-        return [self._delta({}, finish_reason(reason))]
+            raise self._garbled("with an answer that its model spoiled")
+        return [self._chunks.delta({}, finish_reason(reason))]
 
     def _end(self, body: JsonObject) -> list[JsonObject]:
         self.is_over = True
-        if not self._options.include_usage:
-            return []
-        return [self._chunk([], to_usage(body.get("usage")))]
-
-    def _call(self, block: _Block, function: JsonObject, **first: str) -> JsonObject:
-        return self._delta({"tool_calls": [{"index": block.call, **first, "function": function}]})
-
-    def _delta(self, delta: JsonObject, reason: str | None = None) -> JsonObject:
-        return self._chunk(
-            [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}], None
-        )
-
-    def _chunk(self, choices: list[JsonObject], usage: JsonObject | None) -> JsonObject:
-        chunk: JsonObject = {
-            "id": self._options.identity,
-            "object": "chat.completion.chunk",
-            "created": self._options.created,
-            "model": self._options.model,
-            "choices": choices,
-        }
-        return {**chunk, "usage": usage} if self._options.include_usage else chunk
+        return self._chunks.usage(to_usage(body.get("usage")))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nightmail.parameters import mapping, one_of, required, wrong_type
-from nightmail.providers.bedrock.chat_request import ChatRequest, invalid
+from nightmail.parameters import invalid, mapping, one_of, required, wrong_type
 from nightmail.providers.bedrock.content import with_cache_point
+from nightmail.providers.conversion.chat_request import ChatRequest
 from nightmail.providers.direct import JsonObject
 
 # Where nothing is said the model chooses.
@@ -42,7 +42,7 @@ def _choice(value: Any) -> JsonObject | None:
     if value is None:
         return {}
     if isinstance(value, str):
-        return _CHOICES[one_of(value, "tool_choice", tuple(_CHOICES))]
+        return _CHOICES[one_of(value, "tool_choice", _CHOICES)]
     choice = mapping(value, "tool_choice")
     one_of(required(choice, "type", "tool_choice.type"), "tool_choice.type", ("function",))
     place = "tool_choice.function"

@@ -9,6 +9,7 @@ from typing import Any
 from nightmail.errors import ProviderError
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import provider_error
+from nightmail.providers.json_text import mapping_of
 
 _FINISH_REASONS = {
     "COMPLETE": "stop",
@@ -95,10 +96,6 @@ def to_logprobs(items: Any) -> JsonObject | None:
     """A piece of several tokens has one entry: their logarithms add up."""
     entries = [_logprob(item) for item in _list(items) if isinstance(item, dict)]
     return {"content": entries, "refusal": None} if entries else None
-
-
-def mapping_of(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def _logprob(item: JsonObject) -> JsonObject:

@@ -8,15 +8,16 @@ from typing import Any
 
 from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT, EMBEDDINGS
-from nightmail.errors import InvalidRequest, ProviderError
+from nightmail.errors import ProviderError
 from nightmail.providers.cohere import embeddings, parameters
 from nightmail.providers.cohere.answer import failure
 from nightmail.providers.cohere.chat import from_chat, to_chat
 from nightmail.providers.cohere.stream import CohereReader
+from nightmail.providers.conversion.chunks import Chunks
 from nightmail.providers.direct import HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.http import openai_details, provider_error, read_answer
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import leave_out, with_defaults
+from nightmail.providers.request_parameters import check_endpoint, leave_out, with_defaults
 
 _BASE = "https://api.cohere.com"
 _PATHS = {CHAT: "/v2/chat", EMBEDDINGS: "/v2/embed"}
@@ -42,8 +43,7 @@ class CohereProvider:
     def request(
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
     ) -> HttpRequest:
-        if endpoint not in _PATHS:
-            raise self._lacks(endpoint)
+        check_endpoint(endpoint, _PATHS, self._deployment)
         given = with_defaults(body, self._deployment, endpoint)
         leave_out(given, given.keys() - _SUPPORTED[endpoint], self._deployment)
         model = self._deployment.model
@@ -69,14 +69,8 @@ class CohereProvider:
         return {**converted, "nightmail": details}
 
     def reader(self, body: Mapping[str, Any]) -> CohereReader:
-        options = with_defaults(body, self._deployment).get("stream_options")
-        return CohereReader(
-            self._deployment.name,
-            created=int(time()),
-            provider=self.name,
-            key=self._key,
-            with_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        )
+        chunks = Chunks.of(with_defaults(body, self._deployment), self._deployment)
+        return CohereReader(self.name, self._key, chunks)
 
     def _own_error(self, answer: HttpAnswer) -> ProviderError:
         code, means = _OWN_STATUSES[answer.status]
@@ -87,12 +81,4 @@ class CohereProvider:
             key=self._key,
             status=answer.status,
             means=means,
-        )
-
-    def _lacks(self, endpoint: str) -> InvalidRequest:
-        return InvalidRequest(
-            f"The model '{self._deployment.name}' is one of {self.name}, which has no {endpoint}; "
-            f"it has {' and '.join(_PATHS)}.",
-            param="model",
-            code="unsupported_endpoint",
         )

@@ -5,7 +5,6 @@ Source: Google's API reference, "GenerateContentResponse", "FinishReason" and "U
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -13,6 +12,7 @@ from uuid import uuid4
 import orjson
 
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.json_text import count_of, mapping_of
 
 _FINISH_REASONS = {
     "STOP": "stop",
@@ -63,7 +63,7 @@ def candidates_of(answer: JsonObject) -> list[JsonObject]:
     """The candidates; one that is blocked where the prompt was, for then there are none."""
     listed = answer.get("candidates")
     found = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    if not found and mapping(answer.get("promptFeedback")).get("blockReason"):
+    if not found and mapping_of(answer.get("promptFeedback")).get("blockReason"):
         return [{"finishReason": "PROHIBITED_CONTENT"}]
     return found
 
@@ -81,9 +81,9 @@ def read_parts(content: Any, identity: str, calls_before: int = 0) -> Said | Non
     what it drew, has no place in a chat completion.
     """
     said = Said()
-    parts = mapping(content).get("parts")
+    parts = mapping_of(content).get("parts")
     for part in parts if isinstance(parts, list) else []:
-        text, call = mapping(part).get("text"), mapping(part).get("functionCall")
+        text, call = mapping_of(part).get("text"), mapping_of(part).get("functionCall")
         if isinstance(text, str) and part.get("thought") is True:
             said.thoughts += text
         elif isinstance(text, str):
@@ -106,38 +106,34 @@ def to_usage(usage: Any) -> JsonObject:
     """Cached tokens are among those of the prompt. Thoughts stand beside the candidates' tokens, but
     for some models among them: the total tells.
     """
-    told = mapping(usage)
-    prompt = _count(told, "promptTokenCount") + _count(told, "toolUsePromptTokenCount")
-    thoughts, written = _count(told, "thoughtsTokenCount"), _count(told, "candidatesTokenCount")
+    told = mapping_of(usage)
+    prompt = count_of(told, "promptTokenCount") + count_of(told, "toolUsePromptTokenCount")
+    thoughts, written = count_of(told, "thoughtsTokenCount"), count_of(told, "candidatesTokenCount")
     has_thoughts_within = (
-        prompt + written == _count(told, "totalTokenCount") and thoughts <= written
+        prompt + written == count_of(told, "totalTokenCount") and thoughts <= written
     )
     completion = written if has_thoughts_within else written + thoughts
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": _count(told, "cachedContentTokenCount")},
+        "prompt_tokens_details": {"cached_tokens": count_of(told, "cachedContentTokenCount")},
         "completion_tokens_details": {"reasoning_tokens": thoughts},
     }
 
 
 def to_logprobs(result: Any) -> JsonObject | None:
     """Gemini tells no bytes of a token."""
-    chosen = _entries(mapping(result).get("chosenCandidates"))
+    chosen = _entries(mapping_of(result).get("chosenCandidates"))
     if not chosen:
         return None
-    others = _entries(mapping(result).get("topCandidates"))
+    others = _entries(mapping_of(result).get("topCandidates"))
     tops = [[_logprob(each) for each in _entries(other.get("candidates"))] for other in others]
     tops += [[] for _ in chosen[len(tops) :]]
     content = [
         {**_logprob(token), "top_logprobs": top} for token, top in zip(chosen, tops, strict=False)
     ]
     return {"content": content, "refusal": None}
-
-
-def mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def _choice(candidate: JsonObject, identity: str, place: int) -> JsonObject | None:
@@ -166,7 +162,7 @@ def _to_call(part: JsonObject, call: JsonObject, identity: str, number: int) -> 
     endpoint puts it.
     """
     told, signature = call.get("id"), part.get("thoughtSignature")
-    arguments = orjson.dumps(mapping(call.get("args"))).decode()
+    arguments = orjson.dumps(mapping_of(call.get("args"))).decode()
     made: JsonObject = {
         "id": told if isinstance(told, str) and told else f"call_{identity}_{number}",
         "type": "function",
@@ -188,8 +184,3 @@ def _logprob(token: JsonObject) -> JsonObject:
 
 def _entries(value: Any) -> list[JsonObject]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value > 0 else 0

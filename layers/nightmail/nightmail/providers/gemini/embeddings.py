@@ -6,15 +6,12 @@ Source: Google's API reference, "batchEmbedContents".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
-from nightmail.errors import ProviderGarbled
 from nightmail.parameters import required, strings
+from nightmail.providers.conversion.embeddings import to_data
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.embedding_text import to_base64
-from nightmail.providers.gemini.answer import mapping
-from nightmail.providers.http import garbled
+from nightmail.providers.json_text import mapping_of
 
 _MAX_INPUTS = 100
 _SAME = {
@@ -47,22 +44,13 @@ def from_embed(answer: JsonObject, given: Mapping[str, Any], provider: str) -> J
 
     Raises ProviderGarbled where there is not one embedding for each input.
     """
-    texts = _texts(given.get("input"))
     listed = answer.get("embeddings")
-    if not isinstance(listed, list) or (texts and len(listed) != len(texts)):
-        raise garbled(provider, "with other than one embedding for each input", HTTPStatus.OK)
-    as_text = given.get("encoding_format") == "base64"
+    entries = listed if isinstance(listed, list) else []
+    texts = _texts(given.get("input"))
     tokens = sum(-(-len(text) // _TOKEN_CHARACTERS) for text in texts)
     return {
         "object": "list",
-        "data": [
-            {
-                "object": "embedding",
-                "index": index,
-                "embedding": _vector(entry, provider, as_text=as_text),
-            }
-            for index, entry in enumerate(listed)
-        ],
+        "data": to_data([mapping_of(entry).get("values") for entry in entries], given, provider),
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
 
@@ -70,17 +58,3 @@ def from_embed(answer: JsonObject, given: Mapping[str, Any], provider: str) -> J
 def _texts(value: Any) -> list[str]:
     listed = value if isinstance(value, list) else [value]
     return [text for text in listed if isinstance(text, str)]
-
-
-def _vector(entry: Any, provider: str, *, as_text: bool) -> str | list[float]:
-    vector = mapping(entry).get("values")
-    if not isinstance(vector, list):
-        raise _no_embedding(provider)
-    try:
-        return to_base64(vector) if as_text else vector
-    except ValueError as error:
-        raise _no_embedding(provider) from error
-
-
-def _no_embedding(provider: str) -> ProviderGarbled:
-    return garbled(provider, "with something that is no embedding", HTTPStatus.OK)

@@ -67,12 +67,13 @@ def to_told(error: JsonObject) -> ToldError:
         [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
     )
     delays = [_seconds(each.get("retryDelay")) for each in listed]
-    word = error.get("status")
+    has_wrong_key = any(each.get("reason") == _WRONG_KEY for each in listed)
+    word = _WRONG_KEY if has_wrong_key else error.get("status")
     return ToldError(
         message=str(error.get("message") or ""),
         code=word if isinstance(word, str) and word else None,
         status=_status(error.get("code")),
-        has_wrong_key=any(each.get("reason") == _WRONG_KEY for each in listed),
+        has_wrong_key=has_wrong_key,
         retry_after_seconds=next((delay for delay in delays if delay is not None), None),
     )
 

@@ -9,19 +9,19 @@ from urllib.parse import quote
 
 from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT, EMBEDDINGS
-from nightmail.errors import InvalidRequest
+from nightmail.providers.conversion.chunks import Chunks
 from nightmail.providers.direct import ChunkReader, HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.gemini import embeddings
 from nightmail.providers.gemini.answer import to_completion
 from nightmail.providers.gemini.errors import late_error, to_error, told_in
 from nightmail.providers.gemini.request import to_generate_request
-from nightmail.providers.gemini.stream import GeminiReader, StreamOptions
+from nightmail.providers.gemini.stream import GeminiReader
 from nightmail.providers.http import SUCCESS, garbled, read_answer
 from nightmail.providers.json_text import write_json
-from nightmail.providers.request_parameters import leave_out, with_defaults
+from nightmail.providers.request_parameters import check_endpoint, leave_out, with_defaults
 
 _BASE = "https://generativelanguage.googleapis.com"
-_VERSION = "/v1beta"
+VERSION = "/v1beta"
 
 
 class GeminiProvider:
@@ -33,16 +33,15 @@ class GeminiProvider:
         self.name = deployment.provider
         self._deployment = deployment
         self._key = key
-        self._url = f"{root_of(deployment)}{_VERSION}/{quote(model_path(deployment))}"
+        self._url = f"{root_of(deployment)}{VERSION}/{quote(model_path(deployment))}"
         self._headers = {"content-type": "application/json", **headers_of(key)}
 
     def request(
         self, endpoint: str, body: Mapping[str, Any], *, stream: bool = False
     ) -> HttpRequest:
+        check_endpoint(endpoint, self.endpoints, self._deployment)
         if endpoint == EMBEDDINGS:
             return self._to_send("batchEmbedContents", self._to_embed(body))
-        if endpoint != CHAT:
-            raise self._lacks(endpoint)
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return self._to_send(verb, to_generate_request(body, self._deployment))
 
@@ -58,14 +57,9 @@ class GeminiProvider:
 
     def reader(self, body: Mapping[str, Any]) -> ChunkReader:
         given = with_defaults(body, self._deployment)
-        wanted, candidates = given.get("stream_options"), given.get("n", 1)
-        options = StreamOptions(
-            model=self._deployment.name,
-            created=int(time()),
-            candidates=candidates if isinstance(candidates, int) else 1,
-            include_usage=isinstance(wanted, dict) and wanted.get("include_usage") is True,
-        )
-        return GeminiReader(self.name, self._key, options)
+        chunks, wanted = Chunks.of(given, self._deployment), given.get("n", 1)
+        candidates = wanted if isinstance(wanted, int) else 1
+        return GeminiReader(self.name, self._key, chunks, candidates=candidates)
 
     def _to_embed(self, body: Mapping[str, Any]) -> JsonObject:
         given = with_defaults(body, self._deployment, EMBEDDINGS)
@@ -86,18 +80,10 @@ class GeminiProvider:
     def _no_answer(self, answer: HttpAnswer) -> JsonObject:
         raise garbled(self.name, "with something that is not an answer", answer.status)
 
-    def _lacks(self, endpoint: str) -> InvalidRequest:
-        return InvalidRequest(
-            f"The model '{self._deployment.name}' cannot be used with {endpoint}: "
-            f"{self.name} has {CHAT} and {EMBEDDINGS}.",
-            param="model",
-            code="unsupported_endpoint",
-        )
-
 
 def root_of(deployment: Deployment) -> str:
     """The URL that `/v1beta` and `/upload/v1beta` are put behind."""
-    return (deployment.api_base or _BASE).rstrip("/").removesuffix(_VERSION)
+    return (deployment.api_base or _BASE).rstrip("/").removesuffix(VERSION)
 
 
 def headers_of(key: str | None) -> dict[str, str]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from nightmail.deployment import Deployment
-from nightmail.parameters import boolean, mapping, one_of, required, wrong_type
+from nightmail.parameters import boolean, required
+from nightmail.providers.conversion.chat_request import ChatRequest
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.gemini.conversation import to_conversation
+from nightmail.providers.gemini.conversation import GeminiConversation
 from nightmail.providers.gemini.thinking import to_thinking
 from nightmail.providers.gemini.tools import to_tool_config, to_tools
-from nightmail.providers.request_parameters import leave_out, with_defaults
 
 _SAME = {
     "temperature": "temperature",
@@ -41,12 +41,11 @@ _JSON = "application/json"
 
 def to_generate_request(body: Mapping[str, Any], deployment: Deployment) -> JsonObject:
     """`body` for Gemini. Raises InvalidRequest naming the parameter that is wrong."""
-    given = with_defaults(body, deployment)
-    drops = given.get("drop_params") is True or deployment.drop_params
-    leave_out(given, given.keys() - SUPPORTED, deployment)
-    conversation = to_conversation(required(given, "messages", "messages"))
+    request = ChatRequest.open(body, deployment, SUPPORTED)
+    given = request.given
+    conversation = GeminiConversation.of(required(given, "messages", "messages"))
     tools = to_tools(given.get("tools", []))
-    thinking = to_thinking(given, deployment, drops=drops)
+    thinking = to_thinking(request)
     optional = {
         "systemInstruction": {"parts": conversation.instructions}
         if conversation.instructions
@@ -55,18 +54,19 @@ def to_generate_request(body: Mapping[str, Any], deployment: Deployment) -> Json
         "toolConfig": to_tool_config(given["tool_choice"])
         if tools and "tool_choice" in given
         else None,
-        "generationConfig": _generation(given, thinking),
+        "generationConfig": _generation(request, thinking),
     }
     return {
-        "contents": conversation.contents,
+        "contents": conversation.turns,
         **{name: value for name, value in optional.items() if value},
         **{theirs: given[name] for name, theirs in _OWN.items() if name in given},
     }
 
 
-def _generation(given: Mapping[str, Any], thinking: JsonObject) -> JsonObject:
+def _generation(request: ChatRequest, thinking: JsonObject) -> JsonObject:
+    given = request.given
     config = {theirs: given[name] for name, theirs in _SAME.items() if name in given}
-    if stops := _stop_sequences(given.get("stop", [])):
+    if stops := request.stops():
         config["stopSequences"] = stops
     if boolean(given.get("logprobs", False), "logprobs"):
         config["responseLogprobs"] = True
@@ -74,30 +74,13 @@ def _generation(given: Mapping[str, Any], thinking: JsonObject) -> JsonObject:
             config["logprobs"] = given["top_logprobs"]
     if thinking:
         config["thinkingConfig"] = thinking
-    return config | _response_format(given.get("response_format"))
+    return config | _response_format(request)
 
 
-def _stop_sequences(stop: Any) -> list[str]:
-    sequences = [stop] if isinstance(stop, str) else stop
-    if not isinstance(sequences, list) or not all(isinstance(entry, str) for entry in sequences):
-        raise wrong_type(stop, "stop", "a string or an array of strings")
-    return sequences
-
-
-def _response_format(wanted: Any) -> JsonObject:
-    if wanted is None:
-        return {}
-    wanted = mapping(wanted, "response_format")
-    kind = one_of(
-        required(wanted, "type", "response_format.type"),
-        "response_format.type",
-        ("text", "json_object", "json_schema"),
-    )
+def _response_format(request: ChatRequest) -> JsonObject:
+    kind = request.format()
     if kind == "text":
         return {}
     if kind == "json_object":
         return {"responseMimeType": _JSON}
-    param = "response_format.json_schema"
-    described = mapping(required(wanted, "json_schema", param), param)
-    schema = mapping(required(described, "schema", f"{param}.schema"), f"{param}.schema")
-    return {"responseMimeType": _JSON, "responseJsonSchema": schema}
+    return {"responseMimeType": _JSON, "responseJsonSchema": request.described_schema()["schema"]}

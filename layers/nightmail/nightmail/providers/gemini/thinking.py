@@ -6,13 +6,10 @@ Source: Google, "Gemini thinking" and "OpenAI compatibility".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from nightmail.deployment import Deployment
 from nightmail.parameters import one_of
+from nightmail.providers.conversion.chat_request import ChatRequest
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.request_parameters import unsupported_parameter
 
 _EFFORT = "reasoning_effort"
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
@@ -21,20 +18,19 @@ _FIRST_WITH_LEVELS = (3, 0)
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576}
 
 
-def to_thinking(given: Mapping[str, Any], deployment: Deployment, *, drops: bool) -> JsonObject:
+def to_thinking(request: ChatRequest) -> JsonObject:
     """The `thinkingConfig`; nothing where nobody asks, and the model decides.
 
     Raises InvalidRequest for an effort that the model has not, unless that is to be dropped.
     """
-    if _EFFORT not in given:
+    if _EFFORT not in request.given:
         return {}
-    effort = one_of(given[_EFFORT], _EFFORT, tuple(_BUDGETS))
-    why = _why_not(effort, deployment.model)
-    if why is None:
-        return _config(effort, deployment.model)
-    if not drops:
-        raise unsupported_parameter(_EFFORT, deployment, why)
-    return {}
+    effort = one_of(request.given[_EFFORT], _EFFORT, _BUDGETS)
+    model = request.deployment.model
+    if why := _why_not(effort, model):
+        request.leave_out(_EFFORT, why)
+        return {}
+    return _config(effort, model)
 
 
 def _why_not(effort: str, model: str) -> str | None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nightmail.parameters import mapping, one_of, required, wrong_type
+from nightmail.parameters import mapping, one_of, required, string_in, wrong_type
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.gemini.content import string_in
 
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 
@@ -25,7 +24,7 @@ def to_tools(tools: Any) -> list[JsonObject]:
 def to_tool_config(choice: Any) -> JsonObject:
     """Raises InvalidRequest naming what is wrong in `tool_choice`."""
     if isinstance(choice, str):
-        config: JsonObject = {"mode": _MODES[one_of(choice, "tool_choice", tuple(_MODES))]}
+        config: JsonObject = {"mode": _MODES[one_of(choice, "tool_choice", _MODES)]}
     else:
         function = _function(choice, "tool_choice")
         name = string_in(function, "name", "tool_choice.function")

@@ -35,6 +35,8 @@ class BatchApi:
     """Those that batches have; all of the server's where it is None."""
     has_routes: bool = True
     """Whether a line names its method and its URL."""
+    names_model: bool = True
+    """Whether the request in a line names its model."""
     files: str = "/files"
     """Where an input file is uploaded to."""
     form: Mapping[str, str] = field(default_factory=lambda: {"purpose": "batch"})
@@ -52,6 +54,8 @@ class BatchApi:
     """Its words for a batch that has ended; any other is one that runs."""
     counts: tuple[str, str] | None = ("request_counts.completed", "request_counts.failed")
     """Where in a batch it counts the lines that succeeded, and those that failed; None where nowhere."""
+    has_live_counts: bool = True
+    """Whether these grow while a batch runs."""
     outputs: tuple[str, str] = ("output_file_id", "error_file_id")
     """Which fields of a batch name its result files."""
     follows_redirects: bool = True

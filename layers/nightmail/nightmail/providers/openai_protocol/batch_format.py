@@ -18,7 +18,7 @@ class OpenAIFormat:
         self.endpoints = frozenset(server.endpoints)
         if api.endpoints is not None:
             self.endpoints &= api.endpoints
-        self.live_counts = api.counts is not None
+        self.live_counts = api.has_live_counts and api.counts is not None
         self._deployment = deployment
         self._server = server
         self._api = api
@@ -29,5 +29,7 @@ class OpenAIFormat:
 
     def to_line(self, line: Line, line_id: str) -> bytes:
         body = to_request(line.url, line.body, self._deployment, self._server, stream=False)
+        if not self._api.names_model:
+            del body["model"]
         route = {"method": "POST", "url": line.url} if self._api.has_routes else {}
         return write_json({"custom_id": line_id, **route, "body": body}) + b"\n"

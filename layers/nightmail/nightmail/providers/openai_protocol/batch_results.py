@@ -31,8 +31,8 @@ def to_progress(batch: dict[str, Any], api: BatchApi) -> Progress:
     ending = api.endings.get(status)
     errors = [_to_error(entry) for entry in _entries(batch.get("errors"))]
     outputs = [batch.get(name) for name in api.outputs]
-    if isinstance(batch.get("error"), str):  # Together
-        errors.append(_to_error({"message": batch["error"]}))
+    if error := batch.get("error"):  # OpenRouter, and as a text Together
+        errors.append(_to_error({"message": error} if isinstance(error, str) else error))
     succeeded, refused = (count(_at(path, batch)) for path in api.counts or ("", ""))
     return Progress(
         phase=Phase.ENDED if ending else Phase.RUNNING,
@@ -66,7 +66,11 @@ def to_outcome(content: bytes, reading: Reading) -> Found | None:
 
     A success is an `error` of null and a status of 2xx, whichever file it lies in.
     """
-    entry = mapping(read_json(content))
+    return outcome_of(mapping(read_json(content)), content, reading)
+
+
+def outcome_of(entry: dict[str, Any], content: bytes, reading: Reading) -> Found | None:
+    """The same of a line in OpenAI's form that was read, within `content`, already."""
     number, response = reading.number_of(str(entry.get("custom_id"))), entry.get("response")
     if number is None:
         return None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 import httpx
 
@@ -17,7 +16,7 @@ from nightmail.providers.base import (
     Tag,
 )
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.native_batches import HttpBatches
+from nightmail.providers.native_batches import HttpBatches, in_form
 from nightmail.providers.native_http import made_since, open_client
 from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol.batch_api import BatchApi
@@ -46,16 +45,9 @@ class OpenAIBatches(HttpBatches):
 
     def prepare(self, content: ShardInput, tag: Tag) -> str:
         """Upload the input file, as a stream with a length: some servers refuse chunked uploads."""
-        boundary = uuid4().hex
-        head, foot = _form(boundary, self._shape.form, f"{tag.batch_id}-{tag.shard}.jsonl")
-        headers = {
-            "content-type": f"multipart/form-data; boundary={boundary}",
-            "content-length": str(len(head) + content.size + len(foot)),
-        }
-        form = _joined(head, content, foot)
-        return self._api.id_of(
-            self._api.send("POST", self._shape.files, content=form, headers=headers)
-        )
+        filename = f"{tag.batch_id}-{tag.shard}.jsonl"
+        form = in_form(self._shape.form, filename, content)
+        return self._api.id_of(self._api.send("POST", self._shape.files, **form))
 
     def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - it is uploaded
         request = self._shape.submission(prepared, endpoint, self._model)
@@ -94,11 +86,16 @@ def open_batches(
     deployment: Deployment, server: Server, api: BatchApi, key: str | None
 ) -> OpenAIBatches:
     """With a client whose connections are the deployment's."""
+    http = open_server(deployment, server, key)
+    return OpenAIBatches(deployment, http, key, api, model=model_of(deployment, server))
+
+
+def open_server(deployment: Deployment, server: Server, key: str | None) -> httpx.Client:
+    """A client of a deployment's server that takes a bearer's key."""
     headers = [("authorization", f"Bearer {key}")] if key else []
     if deployment.organization:
         headers.append(("openai-organization", deployment.organization))
-    http = open_client(base_of(deployment, server), tuple(headers), deployment.timeout_seconds)
-    return OpenAIBatches(deployment, http, key, api, model=model_of(deployment, server))
+    return open_client(base_of(deployment, server), tuple(headers), deployment.timeout_seconds)
 
 
 def _metadata(tag: Tag) -> dict[str, str]:
@@ -127,17 +124,3 @@ def _is_ours(batch: JsonObject, intent: Intent) -> bool:
     if isinstance(metadata, dict) and metadata:
         return _metadata(intent.tag).items() <= metadata.items()
     return batch.get("input_file_id") == intent.prepared
-
-
-def _form(boundary: str, fields: Mapping[str, str], filename: str) -> tuple[bytes, bytes]:
-    """What stands before and behind the file in a multipart form (RFC 7578)."""
-    begin = f"--{boundary}\r\nContent-Disposition: form-data; name="
-    head = "".join(f'{begin}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
-    head += f'{begin}"file"; filename="{filename}"\r\nContent-Type: application/jsonl\r\n\r\n'
-    return head.encode(), f"\r\n--{boundary}--\r\n".encode()
-
-
-def _joined(head: bytes, content: ShardInput, foot: bytes) -> Iterator[bytes]:
-    yield head
-    yield from content.read()
-    yield foot

@@ -10,7 +10,7 @@ from nightmail.deployment import Deployment
 from nightmail.errors import InvalidRequest
 from nightmail.providers.openai_protocol.plain_request import make_plain
 from nightmail.providers.openai_protocol.servers import Rules, Server
-from nightmail.providers.request_parameters import leave_out, with_defaults
+from nightmail.providers.request_parameters import check_endpoint, leave_out, with_defaults
 
 _STREAM = ("stream", "stream_options")
 
@@ -59,15 +59,8 @@ def to_request(
 
 
 def _rules(endpoint: str, server: Server, deployment: Deployment) -> Rules:
-    rules = server.endpoints.get(endpoint)
-    if rules is None:
-        raise InvalidRequest(
-            f"The model '{deployment.name}' has no {endpoint}: {deployment.provider} offers "
-            f"{', '.join(server.endpoints)}.",
-            param="model",
-            code="unsupported_endpoint",
-        )
-    return rules
+    check_endpoint(endpoint, server.endpoints, deployment)
+    return server.endpoints[endpoint]
 
 
 def _remove(parameters: dict[str, Any], names: Iterable[str]) -> None:

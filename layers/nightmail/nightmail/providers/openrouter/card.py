@@ -1,14 +1,39 @@
-"""OpenRouter."""
+"""OpenRouter: its requests are OpenAI's, and its batches but for how they come and go."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
-from nightmail.providers.openai_protocol.cards import openai_card
+from nightmail.providers.base import BatchProvider, Limits
+from nightmail.providers.openai_protocol.batch_api import BatchApi
+from nightmail.providers.openai_protocol.cards import openai_batch_card
 from nightmail.providers.openai_protocol.servers import Server, as_openai
 
-_SERVER = Server(
+SERVER = Server(
     "https://openrouter.ai/api/v1",
     as_openai(CHAT, EMBEDDINGS, COMPLETIONS, RESPONSES),
     is_exact=True,
 )
-CARD = openai_card({"openrouter": _SERVER})
+_ENVELOPE_BYTES = 1000
+# OpenRouter, "Batch API", key facts. Most of those that run its batches finish or expire in a day.
+BATCHES = BatchApi(
+    limits=Limits(lines=5_000, bytes=200_000_000 - _ENVELOPE_BYTES),
+    endpoints=frozenset({CHAT, EMBEDDINGS, RESPONSES}),
+    has_routes=False,
+    has_metadata=False,
+    # Of the providers behind it not all count before their batch has ended.
+    has_live_counts=False,
+)
+
+
+def _batches(deployment: Deployment, key: str | None) -> BatchProvider:
+    from nightmail.providers.openrouter.batches import open_openrouter
+
+    return open_openrouter(deployment, key)
+
+
+CARD = replace(
+    openai_batch_card({"openrouter": SERVER}, BATCHES), open_batches=_batches, can_cancel=False
+)

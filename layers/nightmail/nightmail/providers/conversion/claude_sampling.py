@@ -1,9 +1,12 @@
-"""`temperature`, `top_p` and `top_k`: where and within which limits Anthropic takes them."""
+"""`temperature`, `top_p` and `top_k`: where and within which limits a Claude model takes
+them.
+"""
 
 from __future__ import annotations
 
 from nightmail.parameters import integer, number
-from nightmail.providers.anthropic.chat_request import ChatRequest
+from nightmail.providers.conversion.chat_request import ChatRequest
+from nightmail.providers.conversion.claude_abilities import Abilities
 from nightmail.providers.direct import JsonObject
 
 _OPENAI_HOTTEST = 2
@@ -15,7 +18,7 @@ _LEAST_TOP_P_WITH_THOUGHTS = 0.95
 _LEAST_TOP_P_OF_NEW_MODELS = 0.99
 
 
-def to_sampling(request: ChatRequest, *, thinks: bool) -> JsonObject:
+def to_sampling(request: ChatRequest, abilities: Abilities, *, thinks: bool) -> JsonObject:
     """The sampling parameters that go out.
 
     One that has its default is left out: newer models refuse a temperature beside a top_p.
@@ -30,14 +33,14 @@ def to_sampling(request: ChatRequest, *, thinks: bool) -> JsonObject:
         for name, value in wanted.items()
         if value is not None
         and value != _DEFAULTS.get(name)
-        and _takes(request, name, value, thinks=thinks)
+        and _takes(request, abilities, name, value, thinks=thinks)
     }
 
 
 def _temperature(request: ChatRequest) -> float | None:
     value = _number(request, "temperature", _OPENAI_HOTTEST)
     if value is not None and value > _HOTTEST:
-        request.leave_out("temperature", "anthropic takes 0 to 1.")
+        request.leave_out("temperature", "The model takes 0 to 1.")
         return None
     return value
 
@@ -52,9 +55,11 @@ def _number(request: ChatRequest, name: str, most: float) -> float | None:
     return None if value is None else number(value, name, 0, most)
 
 
-def _takes(request: ChatRequest, name: str, value: float, *, thinks: bool) -> bool:
+def _takes(
+    request: ChatRequest, abilities: Abilities, name: str, value: float, *, thinks: bool
+) -> bool:
     """Whether the model takes this value; one that it refuses is left out, or raised."""
-    if not request.abilities.sampling:
+    if not abilities.sampling:
         least, why = _LEAST_TOP_P_OF_NEW_MODELS, "The model samples as it sees fit."
     elif thinks:
         least, why = _LEAST_TOP_P_WITH_THOUGHTS, "A model that thinks samples as it sees fit."

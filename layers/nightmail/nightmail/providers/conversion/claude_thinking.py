@@ -1,17 +1,17 @@
-"""`reasoning_effort` as Anthropic's thinking, and the room that it needs."""
+"""`reasoning_effort` as the thinking of a Claude model, and the room that it needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nightmail.parameters import integer, mapping, one_of
-from nightmail.providers.anthropic.chat_request import ChatRequest
+from nightmail.parameters import mapping, one_of
+from nightmail.providers.conversion.chat_request import ChatRequest
+from nightmail.providers.conversion.claude_abilities import Abilities
 from nightmail.providers.direct import JsonObject
 
 # Anthropic requires `max_tokens`. The oldest models write up to 4096, so this suits every model.
 _DEFAULT_TOKENS = 4096
 _LEAST_BUDGET = 1024
-_MOST_TOKENS = 10_000_000
 _BUDGETS = {
     "minimal": 1024,
     "low": 1024,
@@ -35,13 +35,15 @@ class Thinking:
         return self.config is not None and self.config.get("type") != "disabled"
 
 
-def to_thinking(request: ChatRequest, *, forces_tool: bool, awaits_thoughts: bool) -> Thinking:
+def to_thinking(
+    request: ChatRequest, abilities: Abilities, *, forces_tool: bool, awaits_thoughts: bool
+) -> Thinking:
     """How much to think, and how many tokens to write with the thoughts.
 
     Thoughts count towards OpenAI's limit, and towards Anthropic's. Where the caller sets none, they
     get room beside the answer; where one is set, half of it.
     """
-    limit, effort = _limit(request), _effort(request)
+    limit, effort = request.token_limit(), _effort(request)
     if "thinking" in request.given:
         config = mapping(request.given["thinking"], "thinking")
         budget = config.get("budget_tokens")
@@ -53,10 +55,10 @@ def to_thinking(request: ChatRequest, *, forces_tool: bool, awaits_thoughts: boo
         request.leave_out(
             "reasoning_effort", "A model that has to use a tool cannot think before it."
         )
-    elif request.abilities.adaptive_thinking:
+    elif abilities.adaptive_thinking:
         room = limit or _DEFAULT_TOKENS + _BUDGETS[effort]
         return Thinking(room, {"type": "adaptive"}, "low" if effort == "minimal" else effort)
-    elif not request.abilities.budgeted_thinking:
+    elif not abilities.budgeted_thinking:
         request.leave_out("reasoning_effort", "The model does not think aloud.")
     elif limit is not None and limit <= _LEAST_BUDGET:
         why = f"Thoughts need more than {_LEAST_BUDGET} tokens: give a greater max_tokens, or none."
@@ -71,13 +73,6 @@ def _budgeted(limit: int | None, budget: int) -> Thinking:
         budget = max(_LEAST_BUDGET, min(budget, limit // 2))
     config = {"type": "enabled", "budget_tokens": budget}
     return Thinking(limit or _DEFAULT_TOKENS + budget, config)
-
-
-def _limit(request: ChatRequest) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
-        if name in request.given:
-            return integer(request.given[name], name, 1, _MOST_TOKENS)
-    return None
 
 
 def _effort(request: ChatRequest) -> str | None:

@@ -1,0 +1,1 @@
+"""What converters of several providers share: OpenAI's side of them."""

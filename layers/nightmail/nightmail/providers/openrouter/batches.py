@@ -1,0 +1,84 @@
+"""The native lane over HTTP: OpenRouter's batches, whose requests and results are in their bodies.
+
+Source: OpenRouter's API description and its pages "Batch API" and "Batch quickstart". Nothing of ours
+can be put on a batch there, and nothing stops one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+
+from nightmail.deployment import Deployment
+from nightmail.providers.base import Intent, Progress, ShardInput, Tag
+from nightmail.providers.direct import HttpAnswer, JsonObject
+from nightmail.providers.http import read_answer
+from nightmail.providers.json_text import write_json
+from nightmail.providers.native_batches import HttpResults, in_one_body
+from nightmail.providers.native_http import LOOK, behind, made_since
+from nightmail.providers.native_results import Found, Reading
+from nightmail.providers.openai_protocol.batches import open_server
+from nightmail.providers.openai_protocol.request import model_of
+from nightmail.providers.openrouter.batch_body import BatchBody
+from nightmail.providers.openrouter.batch_results import lines_of, to_outcome, to_progress
+from nightmail.providers.openrouter.card import BATCHES, SERVER
+
+_PATH = "/batches"
+
+
+class OpenRouterBatches(HttpResults):
+    """One deployment's batches, of which `model` is the provider's own name."""
+
+    is_tagged = False
+
+    def __init__(
+        self, deployment: Deployment, http: httpx.Client, key: str | None, *, model: str
+    ) -> None:
+        super().__init__(deployment, http, key)
+        self._model = model
+
+    def prepare(self, content: ShardInput, tag: Tag) -> str:  # noqa: ARG002 - it costs no call
+        """Nothing: the requests go with the submission."""
+        return ""
+
+    def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - a body has no place for them
+        # It is read as a stream: what is true of all requests has to come before them.
+        head = write_json({"endpoint": endpoint, "model": self._model})
+        body = in_one_body(head.removesuffix(b"}") + b',"requests":[', content, b"]}")
+        return self._api.start(_PATH, **body)
+
+    def find(self, intent: Intent) -> list[str]:
+        listed = made_since(intent.since, self._api.list(_PATH, after="after"), _made_at)
+        # One whose requests were not counted yet may be any.
+        return [self._api.id_of(each) for each in listed if lines_of(each) in {intent.lines, 0}]
+
+    def poll(self, provider_batch_id: str) -> Progress:
+        body = BatchBody()
+        for chunk in self._api.download(f"{_PATH}/{provider_batch_id}", timeout=LOOK):
+            body.feed(chunk)
+        answer = HttpAnswer(httpx.codes.OK, {}, bytes(body.rest))
+        return to_progress(read_answer(answer, self._name, self._key), BATCHES)
+
+    def cancel(self, provider_batch_id: str) -> None:
+        """Nothing: a batch runs to its end, and is paid."""
+
+    def _download(self, output_id: str, start: int) -> Iterator[bytes]:
+        """A result to a line. The offset is one of these lines, of which the server knows nothing."""
+        body = BatchBody()
+        return behind(start, map(body.feed, self._api.download(f"{_PATH}/{output_id}")))
+
+    def _outcome(self, content: bytes, reading: Reading) -> Found | None:
+        return to_outcome(content, reading)
+
+
+def open_openrouter(deployment: Deployment, key: str | None) -> OpenRouterBatches:
+    """With a client whose connections are the deployment's."""
+    http = open_server(deployment, SERVER, key)
+    return OpenRouterBatches(deployment, http, key, model=model_of(deployment, SERVER))
+
+
+def _made_at(batch: JsonObject) -> int | None:
+    """Unix seconds."""
+    made_at = batch.get("created_at")
+    return made_at if isinstance(made_at, int) else None

@@ -1,0 +1,1 @@
+"""OpenRouter's batches; it answers directly as OpenAI does."""

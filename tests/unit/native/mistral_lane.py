@@ -1,0 +1,15 @@
+"""Mistral's native lane in the suite of whole lives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.native.openai_lane import OPENAI
+
+MISTRAL = replace(
+    OPENAI,
+    provider="mistral",
+    batches="/batch/jobs",
+    batch="/batch/jobs/" + "[!/]" * 36,
+    explains=False,
+)

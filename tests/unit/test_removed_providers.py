@@ -1,0 +1,154 @@
+"""A provider's folder can be taken away: its own tests go with it, and nothing else breaks."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import nightmail
+import pytest
+
+from tests.unit.adapters.table import ADAPTERS
+from tests.unit.folders import ROOT
+from tests.unit.native.table import ADAPTERS as NATIVE
+from tests.unit.native_lanes import NATIVE_LANES
+
+PACKAGE = Path(nightmail.__file__).parent
+FOLDERS = sorted(card.parent.name for card in PACKAGE.glob("providers/*/card.py"))
+SUITES = ("tests/unit", "tests/contract", "tests/e2e")
+_PROVIDERS = "nightmail.providers."
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """The dotted names that a module imports anywhere: modules, and what may be a module in one."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
+
+
+def source_of(name: str) -> Path | None:
+    """The file of a module of this project that is not in the layer; None for all others."""
+    path = ROOT.joinpath(*name.split("."))
+    found = (path.with_suffix(".py"), path / "__init__.py")
+    return next((source for source in found if source.is_file()), None)
+
+
+@cache
+def reached(path: Path) -> frozenset[str]:
+    """The providers' folders that a module imports, itself or through others of the project."""
+    folders: set[str] = set()
+    seen, ahead = {path}, [path]
+    while ahead:
+        for name in imported(ahead.pop()):
+            if name.startswith(_PROVIDERS):
+                folders.add(name.removeprefix(_PROVIDERS).split(".")[0])
+            source = source_of(name)
+            if source and source not in seen:
+                seen.add(source)
+                ahead.append(source)
+    return frozenset(folders & set(FOLDERS))
+
+
+def test_only_modules_that_are_named_after_a_provider_import_its_folder() -> None:
+    modules = [path for suite in SUITES for path in sorted((ROOT / suite).rglob("*.py"))]
+    assert len(modules) > 200
+    strangers = {
+        str(path.relative_to(ROOT)): sorted(others)
+        for path in modules
+        if (others := {folder for folder in reached(path) if folder not in path.stem})
+    }
+    assert strangers == {}
+
+
+def test_what_the_tests_of_a_provider_import_is_seen() -> None:
+    """Else the test above could not fail."""
+    unit = ROOT / "tests" / "unit"
+    assert "anthropic" in reached(unit / "native" / "anthropic_samples.py")
+    assert "cohere" in reached(unit / "test_cohere_stream.py")  # through a module that it imports
+    assert reached(unit / "world.py") == frozenset()
+
+
+# ---- With a folder really gone
+
+_TOLD = """
+import json, sys
+from nightmail.deployment import Deployment
+from nightmail.errors import InvalidRequest
+from nightmail.providers.registry import card_of, has_native_lane, open_direct
+from tests.unit.adapters.table import ADAPTERS
+from tests.unit.native.table import ADAPTERS as NATIVE
+from tests.unit.native_lanes import NATIVE_LANES
+
+def refusal(provider):
+    deployment = Deployment(name="m", provider=provider, model="m")
+    assert card_of(provider) is None and not has_native_lane(deployment)
+    try:
+        open_direct(deployment, "k")
+    except InvalidRequest as error:
+        return error.code
+
+tables = [[one.provider for one in ADAPTERS], [one.direct.provider for one in NATIVE], [*NATIVE_LANES]]
+print(json.dumps([tables, [refusal(provider) for provider in sys.argv[1:]]]))
+"""
+_RUN = ("tests/unit/native/test_lines.py", "tests/unit/test_lanes.py", "tests/unit/test_config.py")
+
+
+def run(layer: Path, *arguments: str) -> str:
+    """What Python says, with this layer in the place of ours."""
+    environment = {**os.environ, "PYTHONPATH": f"{layer}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(params=["anthropic", "groq", "openai"])
+def folder(request: pytest.FixtureRequest) -> str:
+    """One with an API of its own, one like another's, and the one that others are like."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def layer(tmp_path: Path, folder: str) -> Path:
+    """One without that folder."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, tmp_path / "nightmail", ignore=ignored)
+    shutil.rmtree(tmp_path / "nightmail" / "providers" / folder)
+    return tmp_path
+
+
+def test_without_a_folder_all_others_are_in_the_suites(layer: Path, folder: str) -> None:
+    names = import_module(f"{_PROVIDERS}{folder}.card").CARD.names
+    tables, refusals = json.loads(run(layer, "-c", _TOLD, *sorted(names)))
+    ours = [
+        [samples.provider for samples in ADAPTERS],
+        [samples.direct.provider for samples in NATIVE],
+        [*NATIVE_LANES],
+    ]
+    assert tables == [[name for name in table if name not in names] for table in ours]
+    assert tables != ours
+    assert refusals == ["unsupported_provider"] * len(names)
+
+
+def test_without_a_folder_tests_pass(layer: Path) -> None:
+    quietly = ("-q", "-p", "no:cacheprovider", "-o", f"pythonpath={layer} {ROOT}")
+    run(layer, "-m", "pytest", *quietly, *_RUN)

@@ -1,0 +1,173 @@
+"""What xAI's batches have that no other provider's have: no status, mere dates, and codes for refusals."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from nightmail.outcome import Kind
+from nightmail.part import OWED, Ending
+from nightmail.providers.base import Cursor, Phase, Tag
+from nightmail.providers.registry import open_format, open_provider
+from nightmail.providers.xai.batch_results import made_at, name_of, to_progress
+
+from local.simulator.client import SimulatorClient
+from tests.unit.adapters.cases import CHAT, KEY, PUBLIC_MODEL
+from tests.unit.native.cases import (
+    SINCE,
+    TAG,
+    Told,
+    a_line_id,
+    as_jsonl,
+    intent,
+    number_of,
+    numbers_of,
+)
+from tests.unit.native.xai_samples import XAI, a_batch, failed, pages_of
+from tests.unit.planning import deployment
+
+NOW = float(SINCE)
+COMPLETED = a_batch(Told(ending=Ending.COMPLETED, completed=3))
+
+
+def test_a_batch_that_has_not_taken_all_lines_yet_runs_on() -> None:
+    told = {**COMPLETED, "name": name_of(TAG, 4)}
+    assert to_progress(told, NOW).phase is Phase.RUNNING
+    assert to_progress({**told, "name": "anything"}, NOW).ending is Ending.COMPLETED
+
+
+@pytest.mark.parametrize("state", [None, {}, {"num_requests": 0}, {"num_pending": 0}])
+def test_a_batch_whose_counts_are_not_told_yet_runs(state: object) -> None:
+    told = {**COMPLETED, "state": state, "expire_time": None}
+    assert to_progress(told, NOW).phase is Phase.RUNNING
+
+
+def test_a_batch_that_was_cancelled_runs_until_nothing_is_pending() -> None:
+    told = a_batch(Told(ending=Ending.CANCELLED, completed=1, left=2))
+    assert to_progress(told, NOW).ending is Ending.CANCELLED
+    pending = {**told, "state": {**told["state"], "num_pending": 1}}
+    assert to_progress(pending, NOW).phase is Phase.RUNNING
+
+
+def test_a_file_that_xai_refuses_is_a_failed_batch_with_its_words() -> None:
+    said = "JSONL file validation failed: Model x is not supported. xai-abcdefgh1234"
+    empty = a_batch(Told(ending=Ending.CANCELLED))
+    progress = to_progress({**empty, "cancel_by_xai_message": said}, NOW)
+    assert (progress.ending, progress.output_ids) == (Ending.FAILED, [])
+    (error,) = progress.errors
+    assert error.message.startswith("JSONL file validation failed: Model x is not supported.")
+    assert "xai-" not in error.message
+
+
+def test_a_batch_ends_at_its_expiry_and_a_mere_date_is_over_with_its_day() -> None:
+    told = a_batch(Told(completed=1, left=2))
+    for expiry in ("2026-11-21", "2026-11-22T00:00:00Z", "2026-11-22T02:00:00+02:00"):
+        expiring = {**told, "expire_time": expiry}
+        midnight = 1795305600.0  # 2026-11-22T00:00:00Z
+        assert to_progress(expiring, midnight - 1).phase is Phase.RUNNING
+        progress = to_progress(expiring, midnight)
+        assert (progress.ending, progress.completed, progress.failed) == (Ending.EXPIRED, 1, 2)
+        assert progress.output_ids == ["batch-1"]
+
+
+def test_nothing_is_read_of_what_expired_or_was_cancelled_before_the_first_line() -> None:
+    for ending in (Ending.EXPIRED, Ending.CANCELLED):
+        assert to_progress(a_batch(Told(ending=ending, left=3)), NOW).output_ids == []
+
+
+def test_a_batch_is_found_by_its_name_whatever_xai_tells_of_its_time() -> None:
+    ours = a_batch(Told(identity="ours", left=3))
+    other = a_batch(Told(identity="other", left=3, tag=Tag(TAG.batch_id, TAG.shard, 9)))
+    for moment in ("2026-11-21", "2026-11-21T02:00:00.123Z", None, "soon"):
+        page = {"batches": [other, {**ours, "create_time": moment}], "pagination_token": ""}
+        provider, _ = XAI.scripted(httpx.Response(200, json=page))
+        assert provider.find(intent()) == ["ours"]
+
+
+def test_a_mere_date_is_taken_for_the_end_of_its_day() -> None:
+    assert made_at({"create_time": "2026-11-21"}) == 1795305600
+    assert made_at({"create_time": "2026-11-21T00:00:00Z"}) == 1795219200
+    assert made_at({}) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(3, 400), (16, 401), (8, 429), (14, 503), (13, 500), (413, 413), (99, 500), ("odd", 500)],
+)
+def test_a_code_is_a_status(code: object, status: int) -> None:
+    entry = failed(a_line_id(1), 0, "Why.")
+    entry["batch_result"]["error"]["code"] = code
+    (result,) = XAI.read(XAI.serving(as_jsonl([entry])))
+    assert result.outcome
+    assert result.outcome.kind is Kind.REFUSED
+    assert result.outcome.response
+    assert result.outcome.response["status_code"] == status
+    assert "Why." in result.outcome.response["body"]["error"]["message"]
+
+
+@pytest.mark.parametrize(("code", "ending"), [(1, Ending.CANCELLED), (4, Ending.EXPIRED)])
+def test_what_was_not_run_is_owed(code: int, ending: Ending) -> None:
+    (result,) = XAI.read(XAI.serving(as_jsonl([failed(a_line_id(1), code, "Not run.")])))
+    assert result.outcome
+    assert result.outcome.error == OWED[ending]
+
+
+def test_an_answer_that_is_none_is_a_failure() -> None:
+    entry = {"batch_request_id": a_line_id(1), "batch_result": {"response": {}}}
+    (result,) = XAI.read(XAI.serving(as_jsonl([entry])))
+    assert result.outcome
+    assert result.outcome.kind is Kind.FAILED
+
+
+def test_a_place_counts_results_and_all_pages_before_it_are_read_again() -> None:
+    lines = as_jsonl([XAI.answered(a_line_id(n), XAI.direct.plain) for n in range(1, 6)])
+    provider, script = XAI.scripted(*pages_of(lines))
+    found = list(provider.results(["batch-1"], PUBLIC_MODEL, Cursor(0, 3), number_of))
+    assert numbers_of(found) == [4, 5]
+    assert [result.behind for result in found] == [Cursor(0, 4), Cursor(0, 5)]
+    tokens = [request.url.params.get("pagination_token") for request in script.requests]
+    assert tokens == [None, "2", "4"]
+    assert {request.url.path for request in script.requests} == {"/v1/batches/batch-1/results"}
+
+
+def test_a_token_that_comes_again_ends_the_reading() -> None:
+    page = httpx.Response(200, json={"results": [], "pagination_token": "same"})
+    provider, script = XAI.scripted(page, page)
+    assert XAI.read(provider) == []
+    assert len(script.requests) == 2
+
+
+def test_only_chats_go_natively() -> None:
+    assert open_format(deployment("grok", "xai")).endpoints == {CHAT}
+
+
+def test_a_file_is_uploaded_without_a_purpose() -> None:
+    provider, script = XAI.scripted(*XAI.preparing())
+    provider.prepare(XAI.shard_input(), TAG)
+    assert b'name="file"' in script.requests[0].content
+    assert b'name="purpose"' not in script.requests[0].content
+
+
+def test_results_of_many_pages_are_read_at_the_simulator(simulator: SimulatorClient) -> None:
+    base = simulator.base_of("xai")
+    provider = open_provider(XAI.deployment(api_base=base), KEY)
+    content = XAI.shard_input(250)
+    identity = provider.submit(provider.prepare(content, TAG), content, CHAT, TAG)
+    simulator.until_final(identity)
+    progress = provider.poll(identity)
+    found = list(provider.results(progress.output_ids, PUBLIC_MODEL, Cursor(), number_of))
+    assert sorted(number or 0 for number in numbers_of(found)) == list(range(1, 251))
+    assert len(simulator.calls(path=f"/batches/{identity}/results")) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"name": "x"}, {"name": "x", "input_file_id": "file-none"}, {"name": "x", "endpoint": 1}],
+)
+def test_the_simulator_refuses_what_is_no_batch_in_xais_words(
+    simulator: SimulatorClient, body: dict[str, object]
+) -> None:
+    headers = {"authorization": f"Bearer {KEY}"}
+    url = f"{simulator.base_of('xai')}/batches"
+    answer = httpx.post(url, json=body, headers=headers, trust_env=False)
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"code", "error"}
