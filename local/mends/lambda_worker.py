@@ -8,7 +8,7 @@ Where a function writes its answer as a stream, the listener of the invocation h
 
 Replaces: core.lambda_runtime._worker_class_for; services.lambda_svc._execute_function_warm,
 _emit_lambda_logs, _probe_peak_memory_mb. Extends core.lambda_runtime.ProvidedWorker: _build_handler_class,
-_drain_stderr_bounded, _teardown, invoke; it reads _proc, _server, _init_error, _current_request_id and
+_drain_stderr_bounded, _spawn, _teardown, invoke; it reads _proc, _server, _init_error, _current_request_id and
 calls _record_result.
 """
 
@@ -46,6 +46,8 @@ logger = logging.getLogger("functions")
 _emit_logs = lambda_svc._emit_lambda_logs
 _worker_class_before = lambda_runtime._worker_class_for
 _invocation = threading.local()
+# On AWS each environment starts on processors of its own. A hundred that share two would all be late.
+_starting = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
@@ -108,6 +110,10 @@ class RuntimeClientWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         self.peak_memory_mb = _peak_memory_mb(self._proc)
         if self.peak_memory_mb > int(self.config.get("MemorySize", 128)):
             self.kill_process()
+
+    def _spawn(self, init_timeout: float | None = None) -> None:
+        with _starting:
+            super()._spawn(init_timeout)
 
     def _initialisation_failure(self) -> dict[str, Any]:
         error = self._init_error

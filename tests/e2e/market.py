@@ -100,7 +100,6 @@ WARES = {
         "1.25",
         credentials={"aws_region_name": "us-east-1"},
     ),
-    "fireworks": _chat("fireworks_ai", "accounts/fireworks/models/qwen3-8b", "0.2", "0.2"),
     "openrouter": _chat("openrouter", "z-ai/glm-5.3-flash", "0.1", "0.4"),
     "xai": _chat("xai", "grok-4", "3", "15"),
     "together": _chat("together_ai", "openai/gpt-oss-20b", "0.05", "0.2"),
