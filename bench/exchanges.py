@@ -35,7 +35,8 @@ _QUESTION = (
 def providers() -> list[str]:
     """One for each folder, by the longest of its names that the simulator has: that one is LiteLLM's too."""
     cards = filter(None, map(card_of, SERVED))
-    return sorted({max(card.names.intersection(PROVIDERS), key=len) for card in cards})
+    simulated = (card.names.intersection(PROVIDERS) for card in cards)
+    return sorted({max(names, key=len) for names in simulated if names})
 
 
 def exchange_with(provider: str, words: int) -> Exchange:

@@ -31,7 +31,7 @@ Results = dict[str, tuple[Racer, Cost]]
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench first_token", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--no-cloud", action="store_true", help="do without the local cloud")
     options = parser.parse_args(arguments)
     labels = {**_ALONE, **_RACING}

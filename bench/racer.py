@@ -40,10 +40,7 @@ class Racer:
         urls = [f"{self.url}/{milliseconds}" for milliseconds in next(self._orders)]
         cost = self.client.measure(self.task, urls=urls, **self.given)
         calls = take_log(self.url)
-        (fastest,) = (call for call in calls if call.milliseconds == FASTEST)
-        # Had it not been cut off, it would have answered.
-        answered_at = fastest.answered_at or fastest.came_at + FASTEST / 1000
-        self.added.append(cost.seconds - (answered_at - fastest.came_at))
+        self.added.append(cost.seconds - _own_seconds(calls))
         self._note(calls)
         return Cost(self.added[-1], cost.cpu_seconds)
 
@@ -51,3 +48,11 @@ class Racer:
         won_at = min(call.answered_at for call in calls if call.answered_at and not call.left_at)
         self.losers += len(calls) - 1
         self.cut_after += [call.left_at - won_at for call in calls if call.left_at]
+
+
+def _own_seconds(calls: Sequence[Call]) -> float:
+    """Of the fastest; it may have been cut off, or not even asked."""
+    for call in calls:
+        if call.milliseconds == FASTEST and call.answered_at:
+            return call.answered_at - call.came_at
+    return FASTEST / 1000

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import httpx
 import hypothesis
 import pytest
+from nightmail.provider_names import SERVED
+from nightmail.providers.registry import has_direct_lane
 
 from local.simulator.client import SimulatorClient
 from local.simulator.server import running_simulator
@@ -17,6 +19,22 @@ from tests.simulated import KEY, Provider
 # How long an example takes depends on the machine, and is no property of the code.
 hypothesis.settings.register_profile("nightmail", deadline=None)
 hypothesis.settings.load_profile("nightmail")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that names a provider, in a parameter or a mark `of`, goes with that provider's folder."""
+    gone = {provider for provider in SERVED if not has_direct_lane(provider)}
+    orphans = [item for item in items if gone and gone & _named_by(item)]
+    if orphans:
+        items[:] = [item for item in items if item not in orphans]
+        config.hook.pytest_deselected(items=orphans)
+
+
+def _named_by(item: pytest.Item) -> set[str]:
+    case = getattr(item, "callspec", None)
+    parameters = case.params.values() if case else ()
+    marks = (name for mark in item.iter_markers("of") for name in mark.args)
+    return {*marks, *(value for value in parameters if isinstance(value, str))}
 
 
 @pytest.fixture(scope="session")

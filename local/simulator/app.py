@@ -18,6 +18,8 @@ from local.simulator.anthropic.page import create_page as create_anthropic
 from local.simulator.bedrock.buckets import Buckets
 from local.simulator.bedrock.page import create_page as create_bedrock
 from local.simulator.errors import ApiError
+from local.simulator.fireworks.page import STORAGE_ROUTES
+from local.simulator.fireworks.page import create_page as create_fireworks
 from local.simulator.gemini.page import create_page as create_gemini
 from local.simulator.mistral import page as mistral
 from local.simulator.openrouter.page import create_page as create_openrouter
@@ -47,9 +49,12 @@ def create_app(log_file: Path | None = None, buckets: Buckets | None = None) -> 
         ClientDisconnect: give_up,
     }
     together = create_together(simulator)
+    fireworks = create_fireworks(simulator)
     pages = {
         "anthropic": create_anthropic(simulator),
         "bedrock": create_bedrock(simulator),
+        "fireworks": fireworks,
+        "fireworks_ai": fireworks,
         "openrouter": create_openrouter(simulator),
         "gemini": create_gemini(simulator),
         "mistral": mistral.create(simulator),
@@ -62,6 +67,7 @@ def create_app(log_file: Path | None = None, buckets: Buckets | None = None) -> 
             *files_api.ROUTES,
             *batches_api.ROUTES,
             *models_api.ROUTES,
+            *STORAGE_ROUTES,
             *control.ROUTES,
         ],
         middleware=[Middleware(Traffic, simulator, pages)],

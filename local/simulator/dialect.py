@@ -16,6 +16,9 @@ Headers = Mapping[bytes, bytes]
 Content = bytes | mmap
 
 
+EVENT_STREAM = "text/event-stream"
+
+
 class Event(NamedTuple):
     """A piece of a stream, as bytes. A token is what a reader waits for: text or a tool's argument."""
 
@@ -23,10 +26,22 @@ class Event(NamedTuple):
     is_token: bool = False
 
 
+class RawRequest(NamedTuple):
+    """A call as it arrived; `target` is its path with what stands before it, and the query."""
+
+    method: str
+    target: str
+    headers: Headers
+    content: Content
+
+
 class Dialect(Protocol):
     @property
     def paths(self) -> Container[str]:
         """Where a model answers directly, without prefix and version."""
+
+    stream_type: str
+    """The media type of a stream."""
 
     batches: Mapping[str, Callable[[Content], str | None]]
     """Where a POST brings a whole batch, and what tells the model of its first request."""
@@ -55,10 +70,12 @@ class Dialect(Protocol):
     def typical(self, status: int) -> ApiError:
         """The error that this provider typically sends with a status."""
 
+    def check_signature(self, request: RawRequest) -> None:
+        """Raises ApiError for a signature that is not the request's own."""
+
     def key_missing(self) -> ApiError: ...
 
     def key_refused(self, ending: str) -> ApiError: ...
-
     def model_not_found(self, model: str) -> ApiError: ...
 
     def envelope(self, error: ApiError, request_id: str) -> Json:
@@ -69,3 +86,16 @@ class Dialect(Protocol):
 
     def headers(self, request_id: str, milliseconds: int) -> dict[str, str]:
         """What every answer carries."""
+
+
+class UnsignedDialect:
+    """What most dialects have in common: nobody signs, and a call's path tells nothing of it."""
+
+    batches: Mapping[str, Callable[[Content], str | None]] = {}
+    stream_type = EVENT_STREAM
+
+    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
+        return body
+
+    def check_signature(self, request: RawRequest) -> None:
+        """There is none."""

@@ -21,8 +21,6 @@ from local.simulator.exchange import Exchange
 from local.simulator.fault import Fault
 from local.simulator.simulator import Simulator
 
-_EVENT_STREAM = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
-
 
 class Direct:
     def __init__(self, simulator: Simulator, goes_on: GoesOn) -> None:
@@ -70,7 +68,9 @@ class Stream:
 
     async def run(self, fault: Fault | None, goes_on: GoesOn) -> None:
         self._exchange.watch()
-        await self._send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
+        media_type = self._exchange.dialect.stream_type.encode()
+        headers = [(b"content-type", media_type), (b"cache-control", b"no-cache")]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         for place, event in enumerate(self._events):
             if isinstance(fault, BrokenStream) and place == self._place_of(fault.when):
                 await self._break_off(fault)

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from local.simulator.answers import digest
 from local.simulator.behaviour import Facts
-from local.simulator.dialect import Content, Dialect, Json
+from local.simulator.dialect import Content, Dialect, Json, RawRequest
 from local.simulator.errors import ApiError
 from local.simulator.log import Call, Log
 
@@ -79,6 +79,15 @@ class Exchange:
         facts = self._facts(content, brings_batch=brings_batch)
         self.scope["state"] |= {"content": content, "facts": facts}
         return facts
+
+    @property
+    def arrived(self) -> RawRequest:
+        """The call that was read, as it arrived."""
+        target, query = self.scope["raw_path"].decode(), self.scope["query_string"].decode()
+        content: Content = self.scope["state"]["content"]
+        return RawRequest(
+            self.call.method, f"{target}?{query}" if query else target, self.headers, content
+        )
 
     def _look_into(self, body: Json | None) -> None:
         call, self.body, body = self.call, body, body or {}

@@ -67,18 +67,18 @@ def start(request: Request, batch: OpenAIBatch, most_bytes: int | None = None) -
 
 
 def shown(request: Request, kind: type[ABatch]) -> list[ABatch]:
-    """The batches of the call's provider and key, the newest first."""
+    """The batches that a call may see, the newest first."""
     batches = simulator_of(request).batches.all()[::-1]
     return [batch for batch in batches if isinstance(batch, kind) and _is_shown(batch, request)]
 
 
 def _is_shown(batch: OpenAIBatch, request: Request) -> bool:
-    is_own = (batch.provider, batch.key) == (request.state.call.provider, request.state.key)
-    return is_own and batch.is_there()
+    is_own = batch.key == request.state.key or not batch.is_of_a_key
+    return is_own and batch.provider == request.state.call.provider and batch.is_there()
 
 
 def batch_of(request: Request, kind: type[ABatch], missing: ApiError) -> ABatch:
-    """The one that the path names. Raises `missing` where the call's provider and key have none."""
+    """The one that the path names. Raises `missing` where the call may see none."""
     batch = simulator_of(request).batches.find(request.path_params["batch_id"])
     if not isinstance(batch, kind) or not _is_shown(batch, request):
         raise missing

@@ -32,6 +32,8 @@ class OpenAIBatch(Batch):
     names_results: ClassVar[bool] = True
     """Whether each line of its results has an id."""
     keeps_empty_files: ClassVar[bool] = False
+    is_of_a_key: ClassVar[bool] = False
+    """Whether the key that made it alone may see it; else all of the organization may."""
 
     id: str = field(default_factory=new_batch_id)
     endpoint: str

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 
 from local.simulator import answers, errors, streaming
 from local.simulator.billing import Tokens
-from local.simulator.dialect import Content, Event, Headers, Json
+from local.simulator.dialect import Event, Headers, Json, UnsignedDialect
 from local.simulator.errors import ApiError
 from local.simulator.markers import How
 from local.simulator.openai_checks import check
 from local.simulator.prompts import prompt_texts
 
 
-class OpenAIDialect:
+class OpenAIDialect(UnsignedDialect):
     """`is_strict` is OpenAI itself: it refuses fields that it does not know, and hides its reasoning.
 
     `usage` is where a stream has it that nobody has asked for it.
     """
 
     paths: Container[str] = frozenset(answers.ANSWERS)
-    batches: Mapping[str, Callable[[Content], str | None]] = {}
 
     def __init__(self, *, is_strict: bool = True, usage: streaming.UsageAt = "nowhere") -> None:
         self._is_strict = is_strict
@@ -28,9 +27,6 @@ class OpenAIDialect:
 
     def key_of(self, headers: Headers) -> str:
         return bearer_of(headers)
-
-    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
-        return body
 
     def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
         if path not in self.paths:

@@ -31,7 +31,7 @@ from local.simulator.fault import Fault
 from local.simulator.openai_dialect import OpenAIDialect
 from local.simulator.simulator import Simulator
 
-_OWN_PATHS = ("/_control/", "/_log")
+_OWN_PATHS = ("/_control/", "/_log", "/_storage/")
 _TOKENS = ("first_token", "last_token")
 
 
@@ -68,6 +68,11 @@ class Traffic:
         self._simulator.log.arrive(exchange.call)
         if not exchange.key:
             await exchange.refuse(exchange.dialect.key_missing())
+            return
+        try:
+            exchange.dialect.check_signature(exchange.arrived)
+        except ApiError as error:
+            await exchange.refuse(error)
             return
         behaviour = self._simulator.behaviour
         armed = behaviour.strike_call(facts)

@@ -27,7 +27,7 @@ OTHER_KEY = "sk-other"
 MODELS = {
     "openai": ["gpt-5-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "openai/*"],
     "anthropic": ["claude-haiku-4-5"],
-    "azure": ["azure/my-gpt"],
+    "azure": ["azure/my-gpt", "azure/my-gpt-globalbatch"],
     "bedrock": ["bedrock/anthropic.claude-haiku-4-5-20251001-v1:0"],
     "cohere": ["command-a-03-2025", "embed-v4.0"],
     "gemini": ["gemini/gemini-2.5-flash"],

@@ -92,6 +92,7 @@ def statuses(lines: list[Json]) -> list[tuple[str, int]]:
     return [(each["custom_id"], each["response"]["status_code"]) for each in lines]
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.usefixtures("_priced")
 def test_a_mix_is_answered_as_one_and_tells_what_each_model_used(
     client: openai.OpenAI, life: Life
@@ -136,6 +137,7 @@ def test_a_price_that_nobody_knows_is_null_and_named(client: openai.OpenAI, life
     assert told["usage"][0]["input_tokens"] > 0
 
 
+@pytest.mark.of("anthropic")
 def test_a_file_that_is_strict_has_one_endpoint_and_one_model(
     client: openai.OpenAI, life: Life
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_file_that_is_strict_has_one_endpoint_and_one_model(
     assert {error.code for error in failed.errors.data} <= {"mismatched_model", "invalid_url"}
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.usefixtures("_priced")
 def test_a_dry_run_answers_its_estimate_and_sends_nothing(
     client: openai.OpenAI, life: Life, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench import client, converters, exchanges, first_token, handler, many, prices, race, size
+from bench.racer import Racer
+from bench.upstream import running_upstream
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,15 @@ def test_first_tokens_are_measured_alone_and_in_races_whose_losers_are_cut_off(
         assert "4 of 4" in row
 
 
+def test_who_never_asked_the_fastest_has_added_what_it_would_have_saved() -> None:
+    with running_upstream() as url, client.running_clients("bare_aiohttp") as clients:
+        racer = Racer("slow", clients["bare_aiohttp"], "first_token", url, [(150,)])
+        cost = racer.run()
+
+    assert cost.seconds > 0
+    assert racer.added == [cost.seconds]
+
+
 def test_every_providers_converters_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
     converters.main(["--calls", "1", "--words", "5", "--rounds", "1"])
 
@@ -64,6 +75,15 @@ def test_the_first_price_and_the_others_are_measured(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "| compiled " in shown
     assert "| gpt-5-mini " in shown
+
+
+@pytest.mark.slow
+def test_first_tokens_come_through_the_local_cloud(capsys: pytest.CaptureFixture[str]) -> None:
+    first_token.main(["--rounds", "1"])
+
+    _, raced = capsys.readouterr().out.split("races")
+    (row,) = (line for line in raced.splitlines() if "through the local cloud" in line)
+    assert "4 of 4" in row
 
 
 @pytest.mark.slow

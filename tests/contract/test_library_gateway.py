@@ -109,6 +109,7 @@ def answers_of(found: object) -> list[ModelResponse]:
 # ---- pages
 
 
+@pytest.mark.of("anthropic")
 def test_many_prompts_to_one_model() -> None:
     answers = answers_of(batch_completion(model="claude-2", messages=QUESTIONS))
 
@@ -117,6 +118,7 @@ def test_many_prompts_to_one_model() -> None:
         assert question[0]["content"] in answer["choices"][0]["message"]["content"]
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_the_first_answer_of_many_models(simulator: SimulatorClient) -> None:
     simulator.behave(
         *({"kind": "hold", "match": {"model": model}} for model in (MODELS[0], MODELS[1]))
@@ -128,6 +130,7 @@ def test_the_first_answer_of_many_models(simulator: SimulatorClient) -> None:
     assert [one["outcome"] for one in answer.nightmail.race] == ["cancelled", "cancelled", "won"]
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_all_answers_of_many_models(simulator: SimulatorClient) -> None:
     simulator.behave(
         {"kind": "status", "status": 400, "match": {"provider": "anthropic"}, "message": "No."}
@@ -321,6 +324,7 @@ def mixed_lines() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.of("anthropic")
 def test_a_mix_of_request_types_is_one_batch_that_tells_its_cost(life: Life) -> None:
     batch = batch_completion_create(requests=mixed_lines(), completion_window="60h")
     life.run("admin", batch.id)
@@ -349,6 +353,7 @@ def test_a_mix_of_request_types_is_one_batch_that_tells_its_cost(life: Life) -> 
     assert sum(one.nightmail.cost for one in outcomes if one.nightmail) == pytest.approx(done.cost)
 
 
+@pytest.mark.of("anthropic")
 def test_a_strict_batch_keeps_openais_rule(life: Life) -> None:
     batch = batch_completion_create(requests=mixed_lines(), strict=True)
     life.run("admin", batch.id)
@@ -360,6 +365,7 @@ def test_a_strict_batch_keeps_openais_rule(life: Life) -> None:
     assert "invalid_url" in {error.code for error in failed.errors.data}
 
 
+@pytest.mark.of("anthropic")
 def test_a_dry_run_tells_what_a_batch_would_cost_and_its_file_can_be_run(
     life: Life, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +442,7 @@ def test_what_failed_is_retried_and_merged(life: Life) -> None:
     ]
 
 
+@pytest.mark.of("anthropic")
 def test_a_batch_of_anthropics_goes_through_the_gateway(
     life: Life, simulator: SimulatorClient
 ) -> None:
@@ -506,6 +513,7 @@ def test_one_prompt_to_one_model_whole_and_as_a_stream() -> None:
     assert "".join(pieces) == whole.choices[0].message.content
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_a_stream_of_the_fastest() -> None:
     stream = batch_completion_models(models=MODELS, messages=GREETING, stream=True)
 

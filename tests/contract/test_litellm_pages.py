@@ -136,6 +136,7 @@ def test_a_strict_batch_has_one_endpoint_as_at_openai(http: httpx.Client, life: 
     ]
 
 
+@pytest.mark.of("anthropic")
 def test_many_prompts_to_a_claude_of_batches_are_one_of_anthropics_batches(
     http: httpx.Client, life: Life, simulator: SimulatorClient
 ) -> None:

@@ -24,6 +24,7 @@ def content(item: Json) -> Any:
     return item["choices"][0]["message"]["content"]
 
 
+@pytest.mark.of("anthropic", "cohere", "groq")
 @pytest.mark.parametrize("model", MODELS)
 def test_answers_and_errors_stand_in_the_order_of_the_prompts(
     http: httpx.Client, simulator: SimulatorClient, model: str
@@ -53,6 +54,7 @@ def test_answers_and_errors_stand_in_the_order_of_the_prompts(
     assert len(simulator.calls()) == len(prompts)
 
 
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_a_stream_tells_of_each_prompt_when_it_has_finished(
     http: httpx.Client, simulator: SimulatorClient
 ) -> None:
@@ -76,6 +78,7 @@ def test_a_stream_tells_of_each_prompt_when_it_has_finished(
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_no_more_calls_are_in_flight_than_wanted(
     http: httpx.Client, simulator: SimulatorClient
 ) -> None:
@@ -91,6 +94,7 @@ def test_no_more_calls_are_in_flight_than_wanted(
     assert simulator.totals("openai", MODELS[0])["peak"] <= 3
 
 
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_a_batch_is_answered_to_a_stream_too_when_it_is_for_later(http: httpx.Client) -> None:
     body = {"model": MODELS[0], "messages": [said("One?")], "stream": True}
 

@@ -11,6 +11,8 @@ import pytest
 
 from local.simulator.client import SimulatorClient
 from tests.contract.calls import create_batch, look, results
+from tests.contract.conftest import MASTER_KEY
+from tests.contract.gateway_server import GatewayServer
 from tests.contract.life import Life
 from tests.simulated import as_jsonl, chat, line
 from tests.template import Json
@@ -58,6 +60,14 @@ _UNKNOWN = {
     "loc": ["body", "foo"],
     "msg": "Extra inputs are not permitted",
 }
+_FILTERED = {
+    "message": "The response was filtered.",
+    "type": None,
+    "param": None,
+    "code": "content_filter",
+    "status": 400,
+    "innererror": {"code": "ResponsibleAIPolicyViolation"},
+}
 REFUSALS = {
     "a Bedrock model without access": Refusal(
         "bedrock/anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -84,6 +94,15 @@ REFUSALS = {
         _WRONG_TYPE,
         400,
         "OperationNotSupported",
+        nightmail.BadRequestError,
+    ),
+    "a prompt that Azure's filter holds back": Refusal(
+        "azure/my-gpt",
+        said(400, {"error": _FILTERED}),
+        400,
+        "The response was filtered.",
+        400,
+        "content_filter",
         nightmail.BadRequestError,
     ),
     "a list of Mistral's": Refusal(
@@ -142,6 +161,19 @@ def test_the_library_raises_openais_class(simulator: SimulatorClient, refusal: R
     assert raised.value.llm_provider == refusal.provider
 
 
+def test_among_many_answers_of_a_gateway_it_has_the_same_class(
+    server: GatewayServer, refusal: Refusal
+) -> None:
+    answers = nightmail.batch_completion_models_all_responses(
+        [refusal.model, "gpt-4o"], PROMPT, base_url=f"{server.url}/v1", api_key=MASTER_KEY
+    )
+
+    refused, answered = answers
+    assert type(refused) is refusal.kind
+    assert refused.message == refusal.message
+    assert isinstance(answered, nightmail.ModelResponse)
+
+
 @pytest.mark.parametrize("window", ["1h", "24h"], ids=["direct", "native"])
 def test_a_batchs_lines_fail_in_the_words_of_the_provider(
     http: httpx.Client, life: Life, simulator: SimulatorClient, refusal: Refusal, window: str
@@ -158,3 +190,19 @@ def test_a_batchs_lines_fail_in_the_words_of_the_provider(
         assert error["message"] == refusal.message
         assert error["code"] == refusal.code
     assert simulator.batches() == []
+
+
+@pytest.mark.parametrize(("window", "completed"), [("1h", 0), ("24h", 2)], ids=["direct", "native"])
+def test_an_azure_deployment_for_batches_alone_takes_batches_and_no_calls(
+    http: httpx.Client, life: Life, window: str, completed: int
+) -> None:
+    model = "azure/my-gpt-globalbatch"
+    called = http.post("/chat/completions", json={"model": model, "messages": PROMPT})
+    assert (called.status_code, called.json()["error"]["code"]) == (400, "OperationNotSupported")
+
+    lines = [line(number, chat("Hi", model=model)) for number in (1, 2)]
+    batch_id = create_batch(http, as_jsonl(lines), completion_window=window)
+    life.run("admin", batch_id)
+
+    counts = look(http, batch_id)["request_counts"]
+    assert counts == {"total": 2, "completed": completed, "failed": 2 - completed}

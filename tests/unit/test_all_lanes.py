@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
 import pytest
 from nightmail.batch import BatchStatus
 from nightmail.providers.registry import open_format
 
 from local.simulator.client import SimulatorClient
+from tests.unit.fate import Fate
 from tests.unit.machine import Json
 from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.world import World, request
 
-ROUNDS = 6
+LINES = 6
 """How many lines each provider has, if it takes so few."""
 
 
-@pytest.fixture
-def world(simulator: SimulatorClient) -> World:
-    world = World(simulator, lane="native")
+@dataclass
+class Often(Fate):
+    """Kills behind one call after the other, with gaps between them: the longest lets any function end."""
+
+    after: bool = True
+    gaps: Iterator[int] = field(default_factory=lambda: cycle((7, 19, 110)))
+    kills: int = -1
+
+    def call(self, *given: Any, **named: Any) -> Any:
+        if self.calls >= self.kill_at and not self.dead:
+            self.kill_at, self.kills = self.calls + next(self.gaps), self.kills + 1
+        return super().call(*given, **named)
+
+
+def mixed_world(simulator: SimulatorClient, **more: Any) -> World:
+    """Each provider has a model of its own name."""
+    world = World(simulator, lane="native", **more)
     world.groups = {
         name: [world.deployment(name, provider=name, lane="native")] for name in NATIVE_LANES
     }
     return world
 
 
+@pytest.fixture
+def world(simulator: SimulatorClient) -> World:
+    return mixed_world(simulator)
+
+
 def mixed(world: World) -> list[Json]:
     """The providers take turns, and ask different things."""
     counts = {
-        name: max(ROUNDS, open_format(deployment).limits.minimum_lines)
+        name: max(LINES, open_format(deployment).limits.minimum_lines)
         for name, (deployment,) in world.groups.items()
     }
     turns = [
@@ -59,6 +84,14 @@ def lived(world: World, *faults: Json) -> set[str]:
 
 def test_every_provider_answers_its_lines_of_one_file(world: World) -> None:
     assert lived(world) == set(NATIVE_LANES)
+
+
+def test_kills_again_and_again_lose_and_repeat_nothing(simulator: SimulatorClient) -> None:
+    fate = Often()
+    world = mixed_world(simulator, fate=fate)
+    world.groups = {name: world.groups[name] for name, lane in NATIVE_LANES.items() if lane.lists}
+    assert lived(world) == set(world.groups)
+    assert fate.kills > 5
 
 
 def test_moods_of_all_at_once_lose_and_repeat_nothing(world: World) -> None:

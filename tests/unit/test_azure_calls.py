@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from nightmail.errors import InvalidRequest, ProviderRejected
+from nightmail.providers.azure.service import headers_of
 from nightmail.providers.direct import HttpAnswer
 from nightmail.providers.registry import open_direct
 
@@ -63,6 +64,13 @@ def test_a_deployments_name_cannot_lead_elsewhere() -> None:
 def test_the_key_goes_in_a_header_of_its_own() -> None:
     headers = AZURE.adapter().request(CHAT, BODY).headers
     assert headers == {"content-type": "application/json", "api-key": KEY}
+
+
+def test_a_token_of_entras_goes_as_a_bearers() -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmVk-_x"
+    assert headers_of(token) == {"authorization": f"Bearer {token}"}
+    assert headers_of(f"{token}.more") == {"api-key": f"{token}.more"}
+    assert headers_of(None) == {}
 
 
 def test_without_an_address_nothing_is_called() -> None:

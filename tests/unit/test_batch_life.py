@@ -114,7 +114,7 @@ def test_many_shards_make_one_output_in_order(
 def test_the_provider_is_told_its_own_name_of_the_model(world: World) -> None:
     finish(world, requests(2))
     created = world.provider_batches()[0]
-    assert created["model"].startswith("gpt-5-mini-upstream")
+    assert created["model"].startswith(world.deployment().model)
     assert world.shards[0].provider_batch_id == created["id"]
 
 
@@ -216,6 +216,7 @@ def test_a_batch_whose_window_ends_keeps_what_was_answered(world: World) -> None
     assert world.now <= world.batch.expires_at + GRACE
 
 
+@those(lambda lane: lane.tells_unrun)
 def test_what_its_provider_lets_expire_with_time_left_is_called_directly(world: World) -> None:
     world.simulator.behave({"kind": "expired_batch", "after_lines": 2})
     assert finish(world, requests(5)) == "completed"

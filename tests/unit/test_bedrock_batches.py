@@ -23,17 +23,20 @@ from nightmail.errors import (
 )
 from nightmail.lines import Line
 from nightmail.part import Ending
-from nightmail.providers.base import BatchProvider, Cursor
+from nightmail.providers.base import BatchProvider, Cursor, Limits
 from nightmail.providers.bedrock import aws
+from nightmail.providers.bedrock.batch_format import BedrockFormat
 from nightmail.providers.registry import has_native_lane, open_format, open_provider
 
 from local.simulator.client import SimulatorClient
 from tests.bucket_folder import BUCKET
 from tests.unit.adapters.cases import CHAT, PUBLIC_MODEL, QUESTION, WITH_TOOLS
+from tests.unit.deaths import worlds
 from tests.unit.machine import Json
 from tests.unit.native.bedrock_samples import BEDROCK, NAME, ROLE
 from tests.unit.native.cases import TAG, Told, number_of
 from tests.unit.native.script import Answer
+from tests.unit.samples import NOW
 from tests.unit.world import World, request
 
 MODEL = "anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -258,6 +261,21 @@ def test_fewer_are_called(simulator: SimulatorClient) -> None:
 
 
 @pytest.mark.usefixtures("jobs")
+def test_a_model_without_access_fails_its_batch_in_the_words_of_bedrock(
+    simulator: SimulatorClient,
+) -> None:
+    simulator.behave({"kind": "status", "status": 403, "match": {"path": "/model-invocation-job"}})
+    life = world(simulator)
+    life.create(lines(ENOUGH))
+    life.run()
+    error = life.check_promises(lines(ENOUGH)).errors[0]["error"]
+    assert life.batch.status is BatchStatus.FAILED
+    assert error["code"] == "AccessDeniedException"
+    words = "You don't have access to the model with the specified model ID."
+    assert error["message"] == life.batch.errors[0].message == f"bedrock answered 403: {words}"
+
+
+@pytest.mark.usefixtures("jobs")
 def test_lines_with_tools_are_called_beside_the_job(simulator: SimulatorClient) -> None:
     mixed = lines(ENOUGH) + [
         {**each, "custom_id": f"tool-{each['custom_id']}"}
@@ -271,6 +289,34 @@ def test_lines_with_tools_are_called_beside_the_job(simulator: SimulatorClient) 
     assert {name for name, lane in lanes.items() if lane == "direct"} == {
         f"tool-line-{number}" for number in range(1, 4)
     }
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_fallback_has_lines_with_tools_called_beside_its_job(simulator: SimulatorClient) -> None:
+    simulator.behave(
+        {"kind": "failed_batch", "match": {"provider": "openai"}, "errors": [{"code": "no"}]}
+    )
+    life = world(simulator)
+    first = Deployment(
+        name="gpt",
+        provider="openai",
+        model="gpt-5",
+        api_base=simulator.base_of("openai"),
+        api_key="os.environ/KEY",
+        lane="native",
+    )
+    life.groups = {"gpt": [first]}
+    life.fallbacks = {"gpt": ["claude"]}
+    mixed = lines(ENOUGH, model="gpt") + [
+        {**each, "custom_id": f"tool-{each['custom_id']}"}
+        for each in lines(3, model="gpt", tools=TOOLS)
+    ]
+    life.create(mixed, expires_at=NOW + 60 * 3600)
+    assert life.run().state == "BatchEnded"
+    lanes = [each["nightmail"] for each in life.results().output]
+    assert {each["provider"] for each in lanes} == {"bedrock"}
+    assert [each["lane"] for each in lanes].count("direct") == 3
+    assert len(lanes) == ENOUGH + 3
 
 
 @pytest.mark.usefixtures("jobs")
@@ -317,6 +363,56 @@ def test_a_cancelled_batch_stops_its_job(simulator: SimulatorClient) -> None:
     assert life.batch.status is BatchStatus.CANCELLED
     (job,) = simulator.batches()
     assert job["status"] == "cancelled"
+
+
+@pytest.fixture
+def few(jobs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of a few lines, as nobody starts them."""
+    monkeypatch.setattr(BedrockFormat, "limits", Limits(lines=3, bytes=100_000))
+
+
+@pytest.mark.usefixtures("few")
+def test_a_kill_behind_each_call_loses_nothing_and_pays_nothing_twice(
+    simulator: SimulatorClient,
+) -> None:
+    faults: list[Json] = [
+        {"kind": "drop", "when": "after", "match": BEDROCK.submission, "times": 1},
+        {"kind": "late_output", "polls": 2, "times": 1},
+    ]
+    own = {"api_key": None, "api_base": None, "model": MODEL}
+    for life in worlds(simulator, *faults, provider="bedrock", limits=own):
+        simulator.set(min_records=1)
+        life.create(lines(4))
+        assert life.run().state == "BatchEnded"
+        assert set(life.check_promises(lines(4)).lanes) == {"native"}
+        assert len(simulator.batches()) == 2
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(
+    ("fault", "answered"),
+    [
+        ({"kind": "missing"}, 2),
+        ({"kind": "garbage"}, 3),
+        ({"kind": "duplicated"}, 3),
+        ({"kind": "unknown_ids"}, 3),
+        ({"kind": "expired_batch", "after_lines": 2}, 2),
+        ({"kind": "lagging_counts"}, 3),
+        ({"kind": "odd_status", "polls": 2}, 3),
+    ],
+    ids=lambda fault: fault["kind"] if isinstance(fault, dict) else str(fault),
+)
+def test_every_line_has_an_outcome_whatever_becomes_of_the_job(
+    simulator: SimulatorClient, fault: Json, answered: int
+) -> None:
+    simulator.set(min_records=1)
+    simulator.behave(fault)
+    life = world(simulator, lane="native")
+    life.create(lines(3))
+    assert life.run().state == "BatchEnded"
+    lost = int(fault["kind"] == "missing")
+    results = life.check_promises(lines(3), lost=lost)
+    assert len(results.output) == answered
 
 
 # ---- The simulator, by AWS's own client

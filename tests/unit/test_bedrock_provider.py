@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 from nightmail.config.gateway import parse_config
@@ -145,6 +146,21 @@ def test_an_arn_names_its_region_and_keeps_its_slash() -> None:
     assert url == f"https://bedrock-runtime.eu-north-1.amazonaws.com/model/{arn}/converse"
 
 
+@pytest.mark.parametrize("name", [f"us-west-2/{MODEL}", f"converse/us-gov-west-1/{MODEL}"])
+def test_a_region_may_stand_before_the_model(name: str) -> None:
+    region = name.removeprefix("converse/").partition("/")[0]
+    host = f"https://bedrock-runtime.{region}.amazonaws.com"
+    assert (
+        written(deployment(name, aws_region_name=None), ASKED).url
+        == f"{host}/model/{MODEL}/converse"
+    )
+
+
+def test_the_entrys_region_goes_before_that_in_the_name() -> None:
+    url = written(deployment(f"us-west-2/{MODEL}"), ASKED).url
+    assert url == f"https://bedrock-runtime.eu-west-1.amazonaws.com/model/{MODEL}/converse"
+
+
 def test_without_a_region_it_says_what_to_give() -> None:
     with pytest.raises(InvalidConfig, match="aws_region_name"):
         BedrockProvider(deployment(aws_region_name=None), None)
@@ -241,6 +257,38 @@ def test_thoughts_go_back_as_they_came() -> None:
     assert turns[1]["content"] == blocks
 
 
+@pytest.mark.parametrize(
+    ("mark", "point"),
+    [
+        ({"type": "ephemeral"}, {"type": "default"}),
+        ({"type": "ephemeral", "ttl": "1h"}, {"type": "default", "ttl": "1h"}),
+        ({"type": "ephemeral", "ttl": "2y"}, {"type": "default"}),
+        (True, {"type": "default"}),
+    ],
+)
+def test_what_is_cached_is_marked_behind_it(mark: Any, point: JsonObject) -> None:
+    part = {"type": "text", "text": TEXT, "cache_control": mark}
+    (turn,) = sent({"messages": [{"role": "user", "content": [part]}]})["messages"]
+    assert turn["content"] == [{"text": TEXT}, {"cachePoint": point}]
+
+
+def test_what_was_cached_for_an_hour_is_told_apart() -> None:
+    details = [{"ttl": "1h", "inputTokens": 30}, {"ttl": "5m", "inputTokens": 10}, None]
+    usage = {"inputTokens": 1, "outputTokens": 2, "cacheWriteInputTokens": 40}
+    body = {
+        "output": {"message": {"role": "assistant", "content": [{"text": TEXT}]}},
+        "stopReason": "end_turn",
+        "usage": {**usage, "cacheDetails": details},
+    }
+    whole = HttpAnswer(200, {}, json.dumps(body).encode())
+    told = BedrockProvider(deployment(), "key").answer(CHAT, ASKED, whole)["usage"]
+    assert told["prompt_tokens_details"] == {
+        "cached_tokens": 0,
+        "cache_write_tokens": 40,
+        "cache_write_1h_tokens": 30,
+    }
+
+
 def test_an_answer_that_the_model_spoiled_is_garbled() -> None:
     body = {"output": {"message": {"content": [{"text": "{"}]}}, "stopReason": "malformed_tool_use"}
     with pytest.raises(ProviderGarbled):
@@ -281,14 +329,37 @@ def test_coheres_tokens_are_counted_in_a_header() -> None:
         assert read["usage"] == {"prompt_tokens": 7, "total_tokens": 7}
 
 
-def test_a_signed_request_arrives_with_its_signature(simulator: SimulatorClient) -> None:
-    of = signed(api_base=simulator.base_of("bedrock"))
+@pytest.mark.parametrize("model", [MODEL, PROFILE])
+def test_a_signed_request_arrives_with_its_signature(
+    simulator: SimulatorClient, model: str
+) -> None:
+    """The simulator makes it again: no character of the path may change on the way."""
+    of = signed(model=model, api_base=simulator.base_of("bedrock"))
 
     async def ask() -> JsonObject:
         async with Engine(lambda asked: open_direct(asked, None)) as engine:
             return (await engine.call(Call([of], CHAT, {"model": "public", **ASKED}))).body
 
     assert asyncio.run(ask())["choices"][0]["message"]["content"]
+
+
+def test_a_signature_with_another_secret_is_refused(simulator: SimulatorClient) -> None:
+    of = signed(api_base=simulator.base_of("bedrock"), aws_secret_access_key="another")
+
+    async def ask() -> JsonObject:
+        async with Engine(lambda asked: open_direct(asked, None)) as engine:
+            return (await engine.call(Call([of], CHAT, {"model": "public", **ASKED}))).body
+
+    with pytest.raises(ProviderRejected, match="signature we calculated does not match") as caught:
+        asyncio.run(ask())
+    assert caught.value.code == "InvalidSignatureException"
+
+
+def test_a_stream_is_one_of_awss_own_kind(simulator: SimulatorClient) -> None:
+    url = f"{simulator.base_of('bedrock')}/model/{MODEL}/converse-stream"
+    body = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
+    answered = httpx.post(url, json=body, headers={"authorization": "Bearer key"})
+    assert answered.headers["content-type"] == "application/vnd.amazon.eventstream"
 
 
 def test_the_config_speaks_of_credentials_by_references() -> None:

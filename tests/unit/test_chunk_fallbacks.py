@@ -177,6 +177,7 @@ def test_a_missing_key_is_no_obstacle_while_a_fallback_has_its_own(
     assert the_chunk(world).completed == 3
 
 
+@pytest.mark.of("anthropic")
 def test_a_fallback_at_another_provider_is_told_in_the_details(simulator: SimulatorClient) -> None:
     simulator.behave(failing(401))
     world = a_world(simulator, requests(3))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightmail import providers
 from nightmail.config.__main__ import main
 from nightmail.config.gateway import GatewayConfig, parse_config, referenced_names
 from nightmail.errors import InvalidConfig, NotFound
 from nightmail.provider_names import SERVED
-from nightmail.providers.registry import has_direct_lane
+from nightmail.providers.registry import card_of
 
 ROOT = Path(__file__).parents[2]
 KEY = "sk-written-out-here"
@@ -149,6 +151,15 @@ def test_limits_and_lanes_become_the_deployments() -> None:
         "batch_enabled": True,
     }
     assert config.warnings == ()
+
+
+def test_jobs_are_counted_for_bedrock_alone() -> None:
+    config = config_of("model: bedrock/a, max_batch_jobs: 10")
+    (deployment,) = config.deployments("m")
+    assert deployment.max_batch_jobs == 10
+    assert config.warnings == ()
+    (warning,) = config_of("model: openai/a, max_batch_jobs: 10").warnings
+    assert warning.startswith(f"{PARAMS}.max_batch_jobs: only bedrock's jobs are counted")
 
 
 def test_what_a_request_may_hold_is_the_deployments_default() -> None:
@@ -544,8 +555,7 @@ def test_no_text_raises_anything_but_invalid_config(text: str) -> None:
 def test_the_configs_of_this_repository_are_valid_without_a_warning(path: str) -> None:
     config = parse_config((ROOT / path).read_bytes())
     assert config.warnings == ()
-    for name in config.model_names():
-        assert has_direct_lane(config.provider_of(name))
+    assert {config.provider_of(name) for name in config.model_names()} <= SERVED
 
 
 def test_the_command_prints_warnings_and_names(
@@ -591,5 +601,10 @@ def test_a_config_without_models_is_warned_of() -> None:
     assert warning.startswith("model_list: it names no model")
 
 
-def test_who_is_served_has_an_adapter() -> None:
-    assert all(has_direct_lane(provider) for provider in SERVED)
+def test_every_provider_that_has_an_adapter_is_served() -> None:
+    (folder,) = map(Path, providers.__path__)
+    folders = [card.parent.name for card in folder.glob("*/card.py")]
+    cards = [import_module(f"nightmail.providers.{name}.card").CARD for name in folders]
+    assert {name: card_of(name) for card in cards for name in card.names} == {
+        name: card for card in cards for name in card.names
+    }

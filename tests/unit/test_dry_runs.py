@@ -281,6 +281,7 @@ def test_a_price_that_nobody_knows_is_null_and_named() -> None:
     assert "'priceless'" in warning
 
 
+@pytest.mark.of("anthropic")
 def test_refused_lines_are_counted_with_their_reason_and_cost_nothing() -> None:
     lines = [a_line(number, EMBEDDINGS, "claude") for number in range(3)]
     estimate = estimated(lines)
@@ -290,6 +291,7 @@ def test_refused_lines_are_counted_with_their_reason_and_cost_nothing() -> None:
     assert "/v1/embeddings" in warning
 
 
+@pytest.mark.of("anthropic")
 def test_every_reason_is_bounded_in_number() -> None:
     lines = [
         a_line(number, CHAT, "claude", max_tokens=1, response_format={"type": f"odd-{number}"})

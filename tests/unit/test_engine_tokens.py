@@ -194,6 +194,7 @@ def broken_after(pieces: int) -> GatewayError:
     ("delta", "tokens"),
     [
         ({"content": "Hi"}, 1),
+        ({"content": "half a \ud83d"}, 2),
         ({"content": "x" * 40}, 10),
         ({"reasoning_content": "x" * 40}, 10),
         ({"refusal": "x" * 40}, 10),

@@ -118,6 +118,14 @@ def test_a_prompt_that_is_blocked_ends_its_stream() -> None:
     assert text_of(chunks) == ""
 
 
+def test_a_prompt_that_is_blocked_ends_a_stream_of_several_answers() -> None:
+    reader = GEMINI.adapter().reader({**BODY, "n": 2})
+    chunks = reader.feed(event({"promptFeedback": {"blockReason": "SAFETY"}}))
+    assert reader.is_over
+    assert [choice["finish_reason"] for choice in choices(chunks)] == [None, "content_filter"]
+    assert reader.close() == []
+
+
 def test_thoughts_come_first_in_a_stream() -> None:
     pieces = [event(answer(THOUGHT, reason=None)), event(answer(text("Yes.")))]
     deltas = [choice["delta"] for choice in choices(streamed(GEMINI.adapter(), pieces))]

@@ -115,6 +115,7 @@ def test_many_streams_are_read_one_after_another(provider_keys: SimulatorClient)
         assert text in "".join(chunk.choices[0].delta.content or "" for chunk in stream)
 
 
+@pytest.mark.of("anthropic")
 def test_litellms_parameters_may_be_given_by_their_place(provider_keys: SimulatorClient) -> None:
     by_place = batch_completion(
         *("claude-2", [[{"role": "user", "content": "[[tool]]"}]], [TOOL], "auto", 0.2, None, 1),
@@ -145,6 +146,7 @@ def test_parameters_by_place_are_neither_too_many_nor_given_twice() -> None:
 # ---- races
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("names", [["gpt-4o", "claude-2"], ["claude-2", "gpt-4o"]])
 def test_a_race_does_not_wait_for_the_losers(
     provider_keys: SimulatorClient, names: list[str]
@@ -157,6 +159,7 @@ def test_a_race_does_not_wait_for_the_losers(
     assert provider_keys.until_calls("disconnected", 1)[0]["model"] == "gpt-4o"
 
 
+@pytest.mark.of("anthropic")
 def test_nobody_won_and_all_the_reasons_are_told(provider_keys: SimulatorClient) -> None:
     provider_keys.behave(
         {"kind": "status", "status": 400, "match": {"provider": "openai"}},
@@ -170,6 +173,7 @@ def test_nobody_won_and_all_the_reasons_are_told(provider_keys: SimulatorClient)
     assert caught.value.model == "gpt-4o, claude-2"
 
 
+@pytest.mark.of("anthropic", "groq")
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_race_tells_the_statuses_of_the_providers_themselves(
     provider_keys: SimulatorClient, monkeypatch: pytest.MonkeyPatch, stream: Any
@@ -187,6 +191,7 @@ def test_a_race_tells_the_statuses_of_the_providers_themselves(
     assert "gpt-4o (401), claude-2 (401), groq/llama-3 (401)" in caught.value.message
 
 
+@pytest.mark.of("anthropic")
 def test_the_report_of_a_race_has_the_status_of_the_provider(
     provider_keys: SimulatorClient,
 ) -> None:
@@ -264,6 +269,7 @@ def test_options_of_another_type_are_refused_by_name(
         completion("gpt-4o", HI, **given)
 
 
+@pytest.mark.of("anthropic")
 def test_a_key_is_not_given_to_models_of_several_providers(
     provider_keys: SimulatorClient,
 ) -> None:
@@ -273,6 +279,7 @@ def test_a_key_is_not_given_to_models_of_several_providers(
     assert provider_keys.calls(path="/messages") == []
 
 
+@pytest.mark.of("anthropic")
 def test_a_stream_race_is_won_by_the_first_token(provider_keys: SimulatorClient) -> None:
     provider_keys.behave(
         {"kind": "hold", "match": {"provider": "openai"}, "when": "first_token"},
@@ -286,6 +293,7 @@ def test_a_stream_race_is_won_by_the_first_token(provider_keys: SimulatorClient)
 # ---- all answers
 
 
+@pytest.mark.of("anthropic")
 def test_all_answers_are_in_the_order_of_the_models(provider_keys: SimulatorClient) -> None:
     found = batch_completion_models_all_responses(
         models=["claude-2", "nobody", "gpt-4o", "gpt-4o"], messages=HI
@@ -297,6 +305,7 @@ def test_all_answers_are_in_the_order_of_the_models(provider_keys: SimulatorClie
     assert (failed.model, failed.code) == ("nobody", "model_not_found")
 
 
+@pytest.mark.of("anthropic")
 def test_all_streams_are_in_the_order_of_the_models(provider_keys: SimulatorClient) -> None:
     streams = batch_completion_models_all_responses(
         models=["claude-2", "nobody", "gpt-4o"], messages=HI, stream=True
@@ -312,6 +321,7 @@ def test_all_streams_are_in_the_order_of_the_models(provider_keys: SimulatorClie
 # ---- one answer
 
 
+@pytest.mark.of("anthropic")
 def test_litellms_parameters_reach_the_model(provider_keys: SimulatorClient) -> None:
     answer = completion(
         model="claude-2",
@@ -349,6 +359,7 @@ def test_a_bare_name_needs_a_provider(provider_keys: SimulatorClient) -> None:
     assert answer.model == "llama-9"
 
 
+@pytest.mark.of("groq")
 def test_a_missing_key_is_named(
     provider_keys: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,6 +375,7 @@ def test_a_missing_key_is_named(
     assert caught.value.llm_provider == "groq"
 
 
+@pytest.mark.of("anthropic")
 def test_a_refused_parameter_has_its_model_and_provider(provider_keys: SimulatorClient) -> None:
     given: dict[str, Any] = {"n": 3}
     with pytest.raises(nightmail.BadRequestError) as caught:
@@ -402,6 +414,7 @@ def test_several_models_in_one_name_are_refused() -> None:
         completion("gpt-4o", [HI, HI])
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("fallback", ["claude-2", {"model": "claude-2"}])
 def test_a_fallback_answers_for_a_model_that_fails(
     provider_keys: SimulatorClient, fallback: object

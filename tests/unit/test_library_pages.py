@@ -65,6 +65,7 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> Path:
     return path
 
 
+@pytest.mark.of("anthropic")
 def test_many_prompts_to_one_model(provider_keys: SimulatorClient) -> None:
     responses = batch_completion(model="claude-2", messages=QUESTIONS)
 
@@ -79,6 +80,7 @@ def test_many_prompts_to_one_model(provider_keys: SimulatorClient) -> None:
     assert len(provider_keys.calls(provider="anthropic", path="/messages")) == 2
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_one_prompt_to_many_models_and_the_first_answer(provider_keys: SimulatorClient) -> None:
     provider_keys.behave(
         {"kind": "hold", "match": {"model": "gpt-3.5-turbo"}},
@@ -93,6 +95,7 @@ def test_one_prompt_to_many_models_and_the_first_answer(provider_keys: Simulator
     provider_keys.until_calls("disconnected", 2)
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_one_prompt_to_many_models_and_all_answers(provider_keys: SimulatorClient) -> None:
     responses = batch_completion_models_all_responses(models=MODELS, messages=GREETING)
 
@@ -111,6 +114,7 @@ def test_a_batch_of_a_file_is_created(provider_keys: SimulatorClient, tmp_path: 
     assert provider_keys.until_final(batch.id)["status"] == "completed"
 
 
+@pytest.mark.of("anthropic")
 def test_a_batch_of_anthropics_is_created(provider_keys: SimulatorClient) -> None:
     texts = ["Analyze this text...", "Summarize this...", "Translate this..."]
     prompts = [[{"role": "user", "content": text}] for text in texts]
@@ -219,6 +223,7 @@ def test_the_errors_of_a_batch_that_failed_are_told(
     assert [error.line for error in batch.errors.data] == [3]
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "anthropic/claude-3.5-sonnet"])
 def test_progress_is_monitored(provider_keys: SimulatorClient, model: str) -> None:
     provider_keys.behave({"kind": "stuck_batch", "after_lines": 1})
@@ -244,6 +249,7 @@ def test_progress_is_monitored(provider_keys: SimulatorClient, model: str) -> No
     assert seen[-1] == (100, "completed")
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "anthropic/claude-3.5-sonnet"])
 def test_costs_are_told(provider_keys: SimulatorClient, model: str) -> None:
     """Where the page reckons with prices of its own making, the batch has the true ones."""

@@ -37,6 +37,7 @@ def run(text: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.of("anthropic")
 def test_a_program_ends_without_a_complaint(provider_keys: SimulatorClient) -> None:
     """Connections, a stream that nobody finished, and a thread are all left behind."""
     printed = run(f"""

@@ -280,3 +280,25 @@ async def test_what_a_callback_raises_ends_the_waiting() -> None:
     async with serving(answer_well) as (_, server):
         with pytest.raises(ValueError, match="no more"):
             await until_final(kept_at(server), Batch({"id": "b", "status": "validating"}), refuse)
+
+
+@in_virtual_time
+async def test_what_came_of_a_stream_before_it_broke_is_told_first() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.begin_stream()
+        await visit.event({"number": 0})
+        await begun.wait()
+        for number in range(1, 10):
+            await visit.event({"number": number})
+        visit.reset()
+
+    begun = asyncio.Event()
+    async with serving(script) as (_, server):
+        chunks = await server.events("/chat/completions", {"model": "m"})
+        numbers = [(await anext(chunks))["number"]]
+        begun.set()
+        await asyncio.sleep(1)  # nobody reads until the connection is gone
+        numbers += [(await anext(chunks))["number"] for _ in range(9)]
+        with pytest.raises(APIConnectionError):
+            await anext(chunks)
+    assert numbers == list(range(10))

@@ -89,6 +89,7 @@ def test_a_line_that_is_wrong_is_not_tried_again(world: World) -> None:
     assert rounds(world) == [("shard", 0, 2)]
 
 
+@those(lambda lane: lane.tells_unrun)
 def test_what_the_provider_lets_expire_is_submitted_again_in_a_longer_window(world: World) -> None:
     late = {"kind": "expired_batch", "after_lines": 1, "times": 2}
     world.simulator.behave(late)
@@ -99,6 +100,7 @@ def test_what_the_provider_lets_expire_is_submitted_again_in_a_longer_window(wor
     assert world.batch.status == "completed"
 
 
+@those(lambda lane: lane.tells_unrun)
 def test_lines_are_cut_by_the_limits_of_the_provider_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +113,7 @@ def test_lines_are_cut_by_the_limits_of_the_provider_again(
     assert [part.lines for part in world.parts] == [0, 2, 2, 1]
 
 
+@those(lambda lane: lane.tells_unrun)
 def test_what_is_too_little_for_a_batch_of_the_provider_is_called(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,12 +186,13 @@ def test_a_batch_that_vanished_is_run_by_the_fallback(world: World) -> None:
 def test_a_line_that_was_refused_for_good_is_asked_of_the_fallback(world: World) -> None:
     refusal = {
         "kind": "unknown_model",
-        "match": {"provider": world.provider, "model": "picky-*"},
+        "match": {"provider": world.provider, "model": "*picky-*"},
     }
     world.simulator.behave(refusal)
     with_fallback(world)
     world.fallbacks = {"picky": [OTHER]}
-    world.groups["picky"] = [world.deployment("picky", model="picky-upstream")]
+    upstream = world.deployment().model.replace("gpt-5-mini", "picky")
+    world.groups["picky"] = [world.deployment("picky", model=upstream)]
     body = {"model": "picky", "messages": [{"role": "user", "content": "Q2?"}]}
     lines = [request(1), request(2, body=body)]
     results = live(world, lines)
@@ -226,6 +230,7 @@ def test_where_the_fallback_refuses_too_the_batch_fails_and_says_both(world: Wor
     assert len(world.check_promises(requests(2)).errors) == 2
 
 
+@those(lambda lane: not lane.names_batches)
 def test_a_shard_that_may_have_been_paid_is_sent_nowhere_else(world: World) -> None:
     lost = {"kind": "drop", "when": "after", "match": world.native.create}
     no_list = {"kind": "status", "status": 405, "match": world.native.list}
@@ -235,6 +240,7 @@ def test_a_shard_that_may_have_been_paid_is_sent_nowhere_else(world: World) -> N
     assert world.check_promises(requests(2), lost=2).error_codes == ["submission_unclear"] * 2
 
 
+@pytest.mark.of("anthropic")
 def test_an_adopted_batch_of_somebody_else_stops_the_shard(simulator: SimulatorClient) -> None:
     """Its results are all of lines that nobody knows here."""
     world = with_fallback(World(simulator, provider="anthropic"))

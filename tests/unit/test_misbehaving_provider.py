@@ -266,6 +266,7 @@ def test_a_new_batch_may_be_unknown_for_a_moment(world: World) -> None:
     check_all_answered(world)
 
 
+@those(lambda lane: not lane.names_batches)
 def test_a_submission_that_cannot_be_looked_for_is_not_made_again(world: World) -> None:
     lost = {"kind": "drop", "when": "after", "match": world.native.create}
     no_list = {"kind": "status", "status": 405, "match": world.native.list}

@@ -9,8 +9,10 @@ from nightmail.batch import BatchStatus
 
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
+from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.world import World, request
 
+pytestmark = pytest.mark.of("anthropic")
 MODELS = ("gpt", "claude", "llama", "pair")
 LINES = 24
 
@@ -58,6 +60,30 @@ def test_a_mixed_file_comes_back_complete_in_order_and_paid_once(
         ("perplexity", "direct"),
     }
     assert {"RunShards", "RunChunks"} <= set(world.machine.visited)
+
+
+LOST_ANSWERS = [
+    {"kind": "drop", "when": "after", "times": 1, "match": lane.create}
+    for lane in NATIVE_LANES.values()
+]
+ODD_RESULTS: list[Json] = [{"kind": "duplicated", "lines": 2}, {"kind": "garbage"}]
+
+
+@pytest.mark.parametrize("faults", [[], LOST_ANSWERS, ODD_RESULTS], ids=["good", "lost", "odd"])
+def test_all_native_providers_run_one_file_at_once(
+    simulator: SimulatorClient, faults: list[Json]
+) -> None:
+    world = World(simulator)
+    world.groups = {name: [world.deployment(name, provider=name)] for name in NATIVE_LANES}
+    lines = [line(number, name) for number, name in enumerate([*NATIVE_LANES] * 12)]
+    simulator.behave(*faults)
+    world.create(lines)
+    assert world.run().state == "BatchEnded"
+    results = world.check_promises(lines)
+    assert [each["custom_id"] for each in results.output] == [each["custom_id"] for each in lines]
+    assert {
+        (each["nightmail"]["provider"], each["nightmail"]["lane"]) for each in results.output
+    } == {(name, "native") for name in NATIVE_LANES}
 
 
 def test_a_line_that_nobody_takes_is_an_error_among_its_neighbours_answers(

@@ -109,6 +109,7 @@ def test_a_server_without_a_key_gets_none() -> None:
     assert "authorization" not in local.request(CHAT, {"messages": QUESTION}).headers
 
 
+@pytest.mark.of("fireworks_ai")
 @pytest.mark.parametrize(
     ("model", "sent_as"),
     [
@@ -124,6 +125,7 @@ def test_fireworks_models_get_the_account_that_they_are_known_by(model: str, sen
 # ---- Endpoints
 
 
+@pytest.mark.of("mistral")
 def test_openai_has_all_endpoints_and_others_their_own() -> None:
     assert adapter().endpoints == {CHAT, EMBEDDINGS, COMPLETIONS, RESPONSES, MODERATIONS}
     assert adapter("mistral").endpoints == {CHAT, EMBEDDINGS}
@@ -201,6 +203,7 @@ TOLD = {
 CACHED = {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"x": 1}}]}
 
 
+@pytest.mark.of("groq")
 def test_openai_gets_messages_as_they_are_and_others_the_plainest() -> None:
     messages = [TOLD, CACHED, *QUESTION]
     assert sent(messages=messages)["messages"] == messages
@@ -208,6 +211,7 @@ def test_openai_gets_messages_as_they_are_and_others_the_plainest() -> None:
     assert sent("groq", messages=messages)["messages"] == plain
 
 
+@pytest.mark.of("mistral")
 def test_a_tool_without_parameters_gets_some_where_they_are_required() -> None:
     tools = [{"type": "function", "function": {"name": "now"}}]
     assert sent(messages=QUESTION, tools=tools)["tools"] == tools
@@ -216,12 +220,14 @@ def test_a_tool_without_parameters_gets_some_where_they_are_required() -> None:
     assert tools == [{"type": "function", "function": {"name": "now"}}]
 
 
+@pytest.mark.of("mistral")
 @pytest.mark.parametrize("wrong", [7, "x", {}, [1], [None], [{"role": 1, "content": [1]}], [[]]])
 def test_wrong_shapes_are_the_servers_to_refuse(wrong: Any) -> None:
     written = sent("mistral", messages=wrong, tools=wrong, stop=wrong)
     assert written["messages"] == wrong
 
 
+@pytest.mark.of("groq", "mistral")
 def test_stream_options_go_only_to_servers_that_have_them() -> None:
     body = {"messages": QUESTION, "stream_options": {"include_usage": True}}
     for provider, has in {"openai": True, "groq": False, "mistral": False}.items():
@@ -229,6 +235,7 @@ def test_stream_options_go_only_to_servers_that_have_them() -> None:
         assert ("stream_options" in request) is has
 
 
+@pytest.mark.of("together_ai")
 def test_together_is_not_asked_for_base64() -> None:
     asked = {"input": ["x"], "encoding_format": "base64"}
     assert sent("together_ai", EMBEDDINGS, **asked) == {"model": "own", "input": ["x"]}

@@ -214,6 +214,7 @@ def test_siblings_are_asked_where_the_deployment_failed_and_not_where_the_line_d
         assert place(destination(reason, sibling, other, tries=2)) == (MODEL, "direct", 0)
 
 
+@pytest.mark.of("anthropic")
 def test_a_fallback_without_a_lane_is_passed_over() -> None:
     unserved, chat = deployment("b", provider="unheard-of"), deployment("c", provider="anthropic")
     assert place(destination(Reason.REFUSED, unserved, chat)) == ("c", "native", 0)

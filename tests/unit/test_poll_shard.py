@@ -319,10 +319,12 @@ def adopted(simulator: SimulatorClient, *faults: Json) -> World:
     return world
 
 
+@pytest.mark.of("anthropic")
 def test_an_adopted_batch_that_is_nobody_elses_goes_on(simulator: SimulatorClient) -> None:
     assert poll(adopted(simulator)) == ("collect", 0)
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("wish", ["cancel", "finish_direct"])
 def test_an_adopted_batch_may_be_a_strangers_so_it_is_not_cancelled(
     simulator: SimulatorClient, wish: str
@@ -337,6 +339,7 @@ def test_an_adopted_batch_may_be_a_strangers_so_it_is_not_cancelled(
     assert simulator.calls(**world.native.cancel) == []
 
 
+@pytest.mark.of("anthropic")
 def test_an_adopted_batch_that_turns_out_to_be_anothers_stops_the_shard(
     simulator: SimulatorClient,
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_line_that_the_provider_refuses_is_told_so_and_its_neighbours_are_answ
     assert refused["nightmail"]["lane"] == "direct"
 
 
+@pytest.mark.of("anthropic")
 def test_a_line_that_cannot_be_converted_is_refused_like_openai_refuses_it(
     simulator: SimulatorClient,
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_line_that_cannot_be_converted_is_refused_like_openai_refuses_it(
     assert len(simulator.calls()) == 1
 
 
+@pytest.mark.of("anthropic")
 def test_an_endpoint_that_the_provider_has_not_is_an_error_of_each_line(
     simulator: SimulatorClient,
 ) -> None:

@@ -238,7 +238,7 @@ def test_a_batch_that_is_not_found_is_looked_for_twice_and_then_submitted(world:
 
 @those(lambda lane: lane.lists)
 def test_a_look_that_failed_is_no_look(world: World) -> None:
-    away = {"kind": "status", "status": 500, "times": 3, "match": {"method": "GET"}}
+    away = {"kind": "status", "status": 500, "times": 3, "match": world.native.list}
     lose_the_answer(world, "before", away)
     for _ in range(3):
         assert submit(world)[0] == "submit"
@@ -259,7 +259,7 @@ def test_an_unclear_batch_is_not_submitted_again_when_it_is_cancelled_meanwhile(
 
 @those(lambda lane: lane.lists)
 def test_a_list_that_stays_out_of_reach_ends_with_the_window(world: World) -> None:
-    lose_the_answer(world, "before", {"kind": "status", "status": 500, "match": {"method": "GET"}})
+    lose_the_answer(world, "before", {"kind": "status", "status": 500, "match": world.native.list})
     world.now += DAY
     assert submit(world)[0] == "submit"
     world.now += 900
@@ -342,6 +342,7 @@ def start_another(world: World) -> Json:
     return batch
 
 
+@pytest.mark.of("anthropic")
 def test_a_batch_that_another_shard_submitted_is_not_adopted(simulator: SimulatorClient) -> None:
     world = untagged(simulator)
     other = start_another(world)
@@ -350,6 +351,7 @@ def test_a_batch_that_another_shard_submitted_is_not_adopted(simulator: Simulato
     assert world.shard.provider_batch_id not in {None, other["id"]}
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("adopted", [True, False])
 def test_where_any_of_several_batches_may_be_the_shards_nothing_is_sent_again(
     simulator: SimulatorClient, adopted: bool
@@ -363,6 +365,7 @@ def test_where_any_of_several_batches_may_be_the_shards_nothing_is_sent_again(
     assert len(simulator.batches()) == 2
 
 
+@pytest.mark.of("anthropic")
 def test_where_another_shard_has_adopted_what_may_be_ours_nothing_is_sent_again(
     simulator: SimulatorClient,
 ) -> None:
@@ -373,6 +376,7 @@ def test_where_another_shard_has_adopted_what_may_be_ours_nothing_is_sent_again(
     assert len(simulator.batches()) == 1
 
 
+@pytest.mark.of("anthropic")
 def test_a_batch_of_another_size_is_not_the_shards(simulator: SimulatorClient) -> None:
     world = planned(simulator, provider="anthropic")
     start_another(world)

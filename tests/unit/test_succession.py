@@ -106,6 +106,7 @@ SHAPES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.of("anthropic")
 @given(
     st.lists(st.sampled_from(SAID), min_size=LINES, max_size=LINES),
     st.lists(st.booleans(), min_size=LINES, max_size=LINES),
@@ -135,6 +136,7 @@ def test_every_line_is_in_one_part_and_in_its_order(
         )
 
 
+@pytest.mark.of("anthropic")
 def test_lines_go_where_their_reasons_lead() -> None:
     said = ["answered", "429", "403", "expired", "400", "500", "403", "silence"]
     world = collected(said, [True] * 8, ["anthropic"])

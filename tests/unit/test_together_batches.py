@@ -5,11 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 from nightmail.errors import ProviderGarbled
+from nightmail.outcome import Kind
 from nightmail.part import Ending
 from nightmail.providers.base import Phase
 
 from tests.unit.adapters.cases import CHAT
-from tests.unit.native.cases import TAG, Told, intent
+from tests.unit.native.cases import TAG, Told, a_line_id, as_jsonl, intent
 from tests.unit.native.together_samples import TOGETHER
 
 
@@ -41,3 +42,12 @@ def test_a_list_that_is_none_is_not_an_empty_one() -> None:
     provider, _ = TOGETHER.scripted(httpx.Response(200, json={"data": []}))
     with pytest.raises(ProviderGarbled):
         provider.find(intent())
+
+
+def test_a_line_of_the_error_file_is_a_failure_in_its_words() -> None:
+    told = {"message": "Invalid model specified", "code": "invalid_model"}
+    content = as_jsonl([{"custom_id": a_line_id(7), "error": told}])
+    (result,) = TOGETHER.read(TOGETHER.serving(content))
+    assert result.outcome
+    assert (result.outcome.number, result.outcome.kind) == (7, Kind.FAILED)
+    assert result.outcome.error == told

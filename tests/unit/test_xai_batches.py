@@ -32,7 +32,8 @@ COMPLETED = a_batch(Told(ending=Ending.COMPLETED, completed=3))
 def test_a_batch_that_has_not_taken_all_lines_yet_runs_on() -> None:
     told = {**COMPLETED, "name": name_of(TAG, 4)}
     assert to_progress(told, NOW).phase is Phase.RUNNING
-    assert to_progress({**told, "name": "anything"}, NOW).ending is Ending.COMPLETED
+    for name in ("anything", None, "9" * 5000, "nightmail ٤"):
+        assert to_progress({**told, "name": name}, NOW).ending is Ending.COMPLETED
 
 
 @pytest.mark.parametrize("state", [None, {}, {"num_requests": 0}, {"num_pending": 0}])

@@ -172,6 +172,7 @@ class World(OnlyBatch):
             "api_base": self.api_base or self.simulator.base_of(provider),
             "api_key": "os.environ/UPSTREAM_KEY",
             "lane": self.lane,
+            **(NATIVE_LANES[provider].fields if provider in NATIVE_LANES else {}),
             **self.limits,
         }
         return Deployment.model_validate({**fields, **more})

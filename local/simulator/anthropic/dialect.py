@@ -8,7 +8,7 @@ from local.simulator.anthropic.answers import events, message, prompt_of, to_eve
 from local.simulator.anthropic.batch_body import first_model
 from local.simulator.anthropic.checks import check, check_batched, version_of
 from local.simulator.billing import Tokens
-from local.simulator.dialect import Content, Event, Headers, Json
+from local.simulator.dialect import Content, Event, Headers, Json, UnsignedDialect
 from local.simulator.errors import ApiError
 from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
@@ -30,15 +30,12 @@ _TYPICAL = {
 }
 
 
-class AnthropicDialect:
+class AnthropicDialect(UnsignedDialect):
     paths = frozenset({"/messages"})
     batches: Mapping[str, Callable[[Content], str | None]] = {BATCHES: first_model}
 
     def key_of(self, headers: Headers) -> str:
         return headers.get(b"x-api-key", b"").decode("latin-1") or bearer_of(headers)
-
-    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
-        return body
 
     def check(self, path: str, headers: Headers, body: Json) -> None:
         """Of one request, be it sent alone or in a batch."""

@@ -13,6 +13,8 @@ from local.simulator.openai_dialect import OpenAIDialect, bearer_of
 
 _DEPLOYMENT = re.compile(r"/deployments/(?P<name>[^/]+)(?P<path>/.+)")
 _UNAUTHORIZED = 401
+_FOR_BATCHES = "-globalbatch"
+_WRONG_TYPE = "The operation does not work with the specified model. Please choose a different model and try again."
 
 
 class _Paths(Container[str]):
@@ -33,7 +35,12 @@ class AzureDialect(OpenAIDialect):
         return {**body, "model": found["name"]} if found else body
 
     def check(self, path: str, headers: Headers, body: Json) -> None:
+        """A deployment of the type GlobalBatch has that at the end of its name; a batch's line has no
+        headers.
+        """
         super().check(_own(path), headers, body)
+        if headers and str(body.get("model")).endswith(_FOR_BATCHES):
+            raise ApiError(400, _WRONG_TYPE, code="OperationNotSupported")
 
     def answer(self, path: str, body: Json, withheld: How | None) -> Json:
         return super().answer(_own(path), body, withheld)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 
-from botocore.model import Shape
+from botocore.model import StructureShape
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
@@ -27,7 +27,7 @@ _VALIDATION = {"x-amzn-errortype": "ValidationException"}
 def check_converse(body: Json) -> None:
     """Raises ApiError. `model` and `stream` are of the path."""
     described = {name: value for name, value in body.items() if name not in OF_THE_PATH}
-    validator, shape = _converse()
+    validator, shape = _input_of("bedrock-runtime", "Converse")
     report = validator.validate({"modelId": body["model"], **described}, shape)
     if report.has_errors():
         raise refusal(report.generate_report())
@@ -54,10 +54,9 @@ def check_listing(query: Mapping[str, str]) -> None:
 
 
 def _check_shape(operation: str, given: Json) -> None:
-    model = Session().get_service_model("bedrock").operation_model(operation)
-    assert model.input_shape
-    unknown = given.keys() - model.input_shape.members.keys()
-    report = ParamValidator().validate(given, model.input_shape)
+    validator, shape = _input_of("bedrock", operation)
+    unknown = given.keys() - shape.members.keys()
+    report = validator.validate(given, shape)
     if unknown or report.has_errors():
         raise refusal(report.generate_report() or f"Unknown field: {min(unknown)}.")
 
@@ -74,10 +73,10 @@ def refusal(message: str) -> ApiError:
 
 
 @cache
-def _converse() -> tuple[ParamValidator, Shape]:
-    operation = Session().get_service_model("bedrock-runtime").operation_model("Converse")
-    assert operation.input_shape
-    return ParamValidator(), operation.input_shape
+def _input_of(service: str, operation: str) -> tuple[ParamValidator, StructureShape]:
+    shape = Session().get_service_model(service).operation_model(operation).input_shape
+    assert shape
+    return ParamValidator(), shape
 
 
 def _broken_rules(body: Json) -> Iterator[str]:

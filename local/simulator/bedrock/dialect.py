@@ -8,8 +8,9 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from local.simulator.bedrock.answers import converse, embed, events, prompt_of, tokens_of
 from local.simulator.bedrock.checks import check_converse, check_embeddings, refusal
 from local.simulator.bedrock.event_stream import exception
+from local.simulator.bedrock.signatures import is_genuine
 from local.simulator.billing import Tokens
-from local.simulator.dialect import Content, Event, Headers, Json
+from local.simulator.dialect import Content, Event, Headers, Json, RawRequest
 from local.simulator.errors import ApiError
 from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
@@ -43,6 +44,7 @@ class _Paths(Container[str]):
 class BedrockDialect:
     paths: Container[str] = _Paths()
     batches: Mapping[str, Callable[[Content], str | None]] = {}
+    stream_type = "application/vnd.amazon.eventstream"
 
     def key_of(self, headers: Headers) -> str:
         """A Bedrock API key, or the id of the key that a request is signed with."""
@@ -63,6 +65,11 @@ class BedrockDialect:
             check_converse(body)
         if path == JOBS and "toolConfig" in body:
             raise refusal("The toolConfig field is not supported in batch inference.")
+
+    def check_signature(self, request: RawRequest) -> None:
+        if not is_genuine(request):
+            words = "The request signature we calculated does not match the signature you provided."
+            raise _denied(words, "InvalidSignatureException")
 
     def prompt_of(self, body: Json) -> list[str]:
         return prompt_of(body)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from local.simulator.billing import Tokens
 from local.simulator.cohere.answers import chat, embed, events, prompt_of, to_event, tokens_of
 from local.simulator.cohere.checks import check
-from local.simulator.dialect import Content, Event, Headers, Json
+from local.simulator.dialect import Event, Headers, Json, UnsignedDialect
 from local.simulator.errors import ApiError
 from local.simulator.markers import How
 from local.simulator.openai_dialect import bearer_of
@@ -30,15 +30,11 @@ _TYPICAL = {
 }
 
 
-class CohereDialect:
+class CohereDialect(UnsignedDialect):
     paths = frozenset({"/chat", "/embed"})
-    batches: Mapping[str, Callable[[Content], str | None]] = {}
 
     def key_of(self, headers: Headers) -> str:
         return bearer_of(headers)
-
-    def read(self, path: str, body: Json) -> Json:  # noqa: ARG002
-        return body
 
     def check(self, path: str, headers: Headers, body: Json) -> None:  # noqa: ARG002
         check(path, body)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 
 from local.simulator.billing import Tokens
-from local.simulator.dialect import Content, Event, Headers, Json
+from local.simulator.dialect import Event, Headers, Json, UnsignedDialect
 from local.simulator.errors import ApiError
 from local.simulator.gemini.answers import embed, events, generate, prompt_of, to_bytes, tokens_of
 from local.simulator.gemini.checks import check_chat, check_embeddings
@@ -45,9 +45,8 @@ class _Paths(Container[str]):
         return isinstance(path, str) and _DIRECT.fullmatch(path) is not None
 
 
-class GeminiDialect:
+class GeminiDialect(UnsignedDialect):
     paths: Container[str] = _Paths()
-    batches: Mapping[str, Callable[[Content], str | None]] = {}
 
     def key_of(self, headers: Headers) -> str:
         return headers.get(b"x-goog-api-key", b"").decode("latin-1") or bearer_of(headers)

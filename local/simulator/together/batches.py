@@ -18,6 +18,7 @@ class TogetherBatch(OpenAIBatch):
     """It has no metadata, and tells how far it is in percent."""
 
     lines_have_routes: ClassVar[bool] = False
+    is_of_a_key: ClassVar[bool] = True
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def _truth(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What every adapter of the direct lane is asked and has to answer, in OpenAI's words.
 
-An adapter joins the suite by one module that fills `AdapterSamples` with its provider's own bytes,
-and by its line in `table.py`.
+An adapter joins the suite by one module that fills `AdapterSamples` with its provider's own bytes;
+`table` finds it.
 """
 
 from __future__ import annotations

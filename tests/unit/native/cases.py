@@ -117,6 +117,8 @@ class NativeSamples:
     """Whether the lines go to the provider by HTTP, and not through a bucket."""
     cancels: bool = True
     """Whether a batch can be stopped."""
+    makes_once: bool = False
+    """Whether no two batches with the same tag can be made."""
 
     # ---- Which batches it tells of
     lists: bool = True

@@ -4,7 +4,8 @@ what it cannot do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -21,8 +22,10 @@ class NativeLane:
 
     `keeps_tags`: a batch that was started can be told from all others. `validates`: it may fail a
     batch that it has taken. `explains`: of a batch that failed it says what was wrong, line by line, in
-    OpenAI's words. `keeps_expired`: one that expires has the results of what was run. `cancels`: a batch
-    can be stopped. `lists`: there is a call that finds a batch again.
+    OpenAI's words. `keeps_expired`: one that expires has the results of what was run. `tells_unrun`:
+    a line that was not run is told so. `cancels`: a batch
+    can be stopped. `lists`: there is a call that finds a batch again. `names_batches`: a batch
+    is found by its name too. `fields`: what its deployments have besides.
     """
 
     provider: str
@@ -38,8 +41,11 @@ class NativeLane:
     upload: str = ""
     explains: bool = True
     keeps_expired: bool = True
+    tells_unrun: bool = True
     cancels: bool = True
     lists: bool = True
+    names_batches: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def create(self) -> Json:

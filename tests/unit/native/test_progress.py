@@ -62,7 +62,7 @@ def test_an_end_tells_how_and_what_there_is(samples: NativeSamples) -> None:
         progress = seen(samples, Told(ending=ending, completed=2, failed=1, left=left))
         assert (progress.phase, progress.ending) == (Phase.ENDED, ending)
         assert (progress.completed, progress.failed) == samples.counted(2, 1, left)
-        assert len(progress.output_ids) == (ending not in samples.without_results)
+        assert bool(progress.output_ids) is (ending not in samples.without_results)
 
 
 def test_all_lines_may_have_failed(samples: NativeSamples) -> None:

@@ -9,6 +9,7 @@ from nightmail.config.model_names import STAR, match_pattern
 from nightmail.config.references import is_reference
 from nightmail.provider_names import SERVED, split_model
 
+_WITH_JOBS = "bedrock"
 # Two names of one thing.
 _SAME = (
     ("api_base", "base_url"),
@@ -32,6 +33,7 @@ def warnings_of(document: ConfigDocument) -> Iterator[str]:
     yield from _written_keys(document)
     yield from _unserved(document)
     yield from _weightless(document)
+    yield from _uncounted(document)
     if not document.model_list:
         yield "model_list: it names no model, so every request is refused."
 
@@ -72,6 +74,15 @@ def _weightless(document: ConfigDocument) -> Iterator[str]:
                 f"model_list[{number}].litellm_params.weight: another entry of '{entry.model_name}' "
                 "has one, so this one gets no line of a batch; give it a weight too."
             )
+
+
+def _uncounted(document: ConfigDocument) -> Iterator[str]:
+    for number, entry in enumerate(document.model_list):
+        params = entry.litellm_params
+        provider, _ = split_model(params.model, params.custom_llm_provider) or ("", "")
+        if params.max_batch_jobs and provider.strip(STAR) and provider != _WITH_JOBS:
+            path = f"model_list[{number}].litellm_params.max_batch_jobs"
+            yield f"{path}: only {_WITH_JOBS}'s jobs are counted; it is ignored."
 
 
 def _twins(params: LitellmParams, path: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Received:
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         for choice in _objects(chunk.get("choices")):
-            if size := sum(len(text.encode()) for text in _texts(choice.get("delta"))):
+            if size := sum(_sizes(choice.get("delta"))):
                 self._bytes += size
                 self._pieces += 1
 
@@ -29,14 +29,15 @@ class Received:
         return max(self._pieces, self._bytes // BYTES_PER_TOKEN)
 
 
-def _texts(delta: Any) -> Iterator[str]:
+def _sizes(delta: Any) -> Iterator[int]:
+    """Of its texts, in bytes."""
     if not isinstance(delta, dict):
         return
     functions = (call.get("function") for call in _objects(delta.get("tool_calls")))
     arguments = (each.get("arguments") for each in functions if isinstance(each, dict))
     for text in (*(delta.get(name) for name in _TEXTS), *arguments):
         if isinstance(text, str):
-            yield text
+            yield len(text.encode(errors="replace"))
 
 
 def _objects(value: Any) -> Iterable[Mapping[str, Any]]:

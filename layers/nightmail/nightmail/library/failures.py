@@ -45,6 +45,7 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
 }
 # An error in a list has no status; these are the statuses that its code or else its type would have.
 _STATUS_OF_CODE = {
+    "API_KEY_INVALID": HTTPStatus.UNAUTHORIZED,  # Gemini's, which comes with a 400
     "model_not_found": HTTPStatus.NOT_FOUND,
     "provider_timed_out": HTTPStatus.GATEWAY_TIMEOUT,
     "rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS,

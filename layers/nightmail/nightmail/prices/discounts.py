@@ -68,6 +68,7 @@ class _Row:
 _OPENAI = "https://developers.openai.com/api/docs/pricing"
 _ANTHROPIC = "https://platform.claude.com/docs/en/build-with-claude/batch-processing"
 _AZURE = "https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/batch"
+_BEDROCK = "https://aws.amazon.com/bedrock/pricing"
 _FIREWORKS = "https://docs.fireworks.ai/guides/batch-inference"
 _GOOGLE = "https://ai.google.dev/gemini-api/docs/batch-api"
 _GOOGLE_PRICES = "https://ai.google.dev/gemini-api/docs/pricing"
@@ -101,6 +102,8 @@ TABLE: Sequence[_Row] = (
     _Row("openai", _ALL_MODELS, _ALL_HALVED, "Batch API; Pricing, Batch", _OPENAI, _AS_OF),
     _Row("anthropic", _ALL_MODELS, _ALL_HALVED, "Batch processing, Pricing", _ANTHROPIC, _AS_OF),
     _Row("azure", _ALL_MODELS, _NOT_ON_CACHED, "Global batch; Pricing", _AZURE, _AS_OF),
+    # Half off, for models that its page selects: too dear is better told than too cheap.
+    _Row("aws", _ALL_MODELS, NOTHING_OFF, "Pricing, Batch", _BEDROCK, _AS_OF),
     _Row("fireworks", _ALL_MODELS, _ALL_HALVED, "Batch API, Pricing", _FIREWORKS, _AS_OF),
     # A cache hit costs what it costs elsewhere, but for these.
     _Row(

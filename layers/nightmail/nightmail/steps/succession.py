@@ -17,7 +17,7 @@ import orjson
 
 from nightmail.batch import Batch
 from nightmail.chunk import Chunk
-from nightmail.errors import InvalidRequest
+from nightmail.errors import InvalidRequest, NotInBatches
 from nightmail.file import Segment, StoredFile
 from nightmail.line_ids import line_id
 from nightmail.line_index import IndexRow, to_index_row
@@ -77,17 +77,30 @@ class SuccessionWriter:
     def write(
         self, wishes: bytes, destinations: Sequence[Destination], format_of: FormatOf
     ) -> Succession:
-        """`wishes` is what `goes` would be. A line that a provider's format refuses stays."""
-        found = Succession(bytearray(wishes))
+        """`wishes` is what `goes` would be. A line that a provider's format refuses stays; what no
+        batch of the provider takes is called, where that may be.
+        """
+        found, places = Succession(bytearray(wishes)), list(destinations)
         for place, destination in enumerate(destinations, 1):
             if destination.lane == "native":
-                self._write_shards(found, place, destination, format_of)
-        self._write_chunks(found, destinations)
+                called = STAYS
+                if destination.can_call:
+                    places.append(replace(destination, lane="direct"))
+                    called = len(places)
+                self._write_shards(found, place, called, places, format_of)
+        self._write_chunks(found, places)
         return found
 
     def _write_shards(
-        self, found: Succession, place: int, destination: Destination, format_of: FormatOf
+        self,
+        found: Succession,
+        place: int,
+        called: int,
+        places: Sequence[Destination],
+        format_of: FormatOf,
     ) -> None:
+        """Those that are to go to `place`; what no batch takes goes to the place `called`."""
+        destination = places[place - 1]
         to_format = format_of(destination.deployment)
         limits = to_format.limits
         if not destination.can_call:
@@ -97,6 +110,9 @@ class SuccessionWriter:
             line = _line_of(owed)
             try:
                 content = to_format.to_line(line, line_id(self.batch.id, line.number))
+            except NotInBatches:
+                found.goes[self._at(line.number)] = called
+                continue
             except InvalidRequest:
                 continue
             writer.add(line, owed.row.start, owed.row.end, content)

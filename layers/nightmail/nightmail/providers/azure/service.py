@@ -29,6 +29,8 @@ BATCHES = BatchApi(
 _UNDATED = frozenset({"v1", "latest", "preview"})
 # People give the resource's own URL, or one of a surface.
 _SURFACE = re.compile(r"/openai(/.*)?$")
+# A header and claims, which begin with a brace in base64, and a signature.
+_TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +59,7 @@ def address_of(deployment: Deployment) -> Address:
 
 
 def headers_of(key: str | None) -> dict[str, str]:
+    """A token of Entra's is a JWT (RFC 7519) and goes as a bearer's; keys of a resource never look so."""
+    if key and _TOKEN.fullmatch(key):
+        return {"authorization": f"Bearer {key}"}
     return {"api-key": key} if key else {}

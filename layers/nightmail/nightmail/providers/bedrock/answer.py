@@ -69,7 +69,9 @@ def finish_reason(stop_reason: Any) -> str:
 
 
 def to_usage(usage: Any) -> JsonObject:
-    """Converse's input tokens leave out what was written to and read from its cache."""
+    """Converse's input tokens leave out what was written to and read from its cache. What was written
+    for an hour, which is dearer, is told beside OpenAI's fields.
+    """
     usage = mapping_of(usage)
     written, read = (
         count_of(usage, "cacheWriteInputTokens"),
@@ -77,12 +79,22 @@ def to_usage(usage: Any) -> JsonObject:
     )
     prompt = count_of(usage, "inputTokens") + written + read
     completion = count_of(usage, "outputTokens")
+    for_an_hour = _written_for_an_hour(usage.get("cacheDetails"))
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+        "prompt_tokens_details": {
+            "cached_tokens": read,
+            "cache_write_tokens": written,
+            **({"cache_write_1h_tokens": for_an_hour} if for_an_hour else {}),
+        },
     }
+
+
+def _written_for_an_hour(details: Any) -> int:
+    entries = map(mapping_of, details if isinstance(details, list) else [])
+    return sum(count_of(entry, "inputTokens") for entry in entries if entry.get("ttl") == "1h")
 
 
 def redacted(content: Any) -> JsonObject:

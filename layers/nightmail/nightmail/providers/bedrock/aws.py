@@ -143,7 +143,7 @@ def _credentials(deployment: Deployment) -> ReadOnlyCredentials:
 
 @cache
 def own_session() -> Session:
-    """This process's, whose credentials renew themselves."""
+    """The one of this process, whose credentials renew themselves."""
     from botocore.session import Session
 
     return Session()

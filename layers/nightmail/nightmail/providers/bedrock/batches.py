@@ -15,10 +15,9 @@ import httpx
 from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound, ProviderNotFound, ProviderQueueFull
 from nightmail.providers.base import Intent, Progress, ShardInput, Tag
-from nightmail.providers.bedrock.aws import jobs_base_of, signature
+from nightmail.providers.bedrock.aws import jobs_base_of, model_of, signature
 from nightmail.providers.bedrock.batch_results import has_ended, made_at, to_outcome, to_progress
 from nightmail.providers.bedrock.errors import job_error
-from nightmail.providers.bedrock.provider import model_of
 from nightmail.providers.bedrock.stack import job_role
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.native_batches import HttpBatches
@@ -29,8 +28,8 @@ from nightmail.work_keys import batch_folder
 
 _JOB = "/model-invocation-job"
 _JOBS = "/model-invocation-jobs"
-# The shortest that a job takes; what is left then passes on.
-_TIMEOUT_HOURS = 24
+# The longest: whose batch runs out of time before has its job stopped, and its results read.
+_TIMEOUT_HOURS = 168
 _BATCH = "batch_"
 
 

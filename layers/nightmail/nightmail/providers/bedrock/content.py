@@ -11,6 +11,7 @@ from base64 import b64decode
 from nightmail.parameters import invalid, string_in
 from nightmail.providers.conversion.parts import Parts, Pieces, data_in, file_in, image_url
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.json_text import mapping_of
 
 # Converse's words for what it reads (ImageFormat, DocumentFormat), by media type.
 _IMAGES = {
@@ -35,7 +36,7 @@ _DOCUMENTS = {
 _NOT_OF_A_NAME = re.compile(r"[^a-zA-Z0-9\-()\[\]]+")
 _NAMELESS = "document"
 _NAME_CHARACTERS = 200
-CACHE_POINT: JsonObject = {"cachePoint": {"type": "default"}}
+_CACHE_TIMES = ("5m", "1h")
 
 
 def text_blocks(text: str) -> Pieces:
@@ -45,7 +46,12 @@ def text_blocks(text: str) -> Pieces:
 
 def with_cache_point(blocks: Pieces, source: JsonObject) -> Pieces:
     """`blocks`, and behind them the place up to which is cached, where `source` says so."""
-    return [*blocks, CACHE_POINT] if blocks and source.get("cache_control") else blocks
+    mark = source.get("cache_control")
+    if not (blocks and mark):
+        return blocks
+    time = mapping_of(mark).get("ttl")
+    point = {"type": "default", **({"ttl": time} if time in _CACHE_TIMES else {})}
+    return [*blocks, {"cachePoint": point}]
 
 
 def _image(part: JsonObject, param: str) -> Pieces:

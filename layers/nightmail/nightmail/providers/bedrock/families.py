@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from nightmail.parameters import number, one_of
+from nightmail.parameters import boolean, number, one_of
 from nightmail.providers.conversion.chat_request import ChatRequest
 from nightmail.providers.conversion.claude_abilities import abilities_of
 from nightmail.providers.conversion.claude_sampling import to_sampling
@@ -19,6 +19,7 @@ from nightmail.providers.conversion.claude_thinking import to_thinking
 from nightmail.providers.direct import JsonObject
 
 OF_THE_MODEL = ("reasoning_effort", "thinking", "top_k")
+_ONE_CALL: JsonObject = {"disable_parallel_tool_use": True}
 _CLAUDE = re.compile(r"\bclaude\b")
 _TOLD_HOW_HARD = re.compile(r"\bgpt-oss\b|\bdeepseek\b")
 _EFFORT = "reasoning_effort"
@@ -43,18 +44,24 @@ class Told:
     own: JsonObject = field(default_factory=dict)
 
 
-def tell(request: ChatRequest, turns: list[JsonObject], *, forces_tool: bool) -> Told:
-    """Raises InvalidRequest for what the model has not, unless that is to be dropped."""
+def tell(request: ChatRequest, turns: list[JsonObject], tools: JsonObject | None) -> Told:
+    """`tools` is the request's `toolConfig`.
+
+    Raises InvalidRequest for what the model has not, unless that is to be dropped.
+    """
     model = request.deployment.model.lower()
     if _CLAUDE.search(model):
-        return _claude(request, turns, forces_tool=forces_tool)
+        return _claude(request, turns, tools or {})
+    if not _takes_several_calls(request):
+        request.leave_out("parallel_tool_calls", "bedrock has no such parameter.")
     own = {name: request.given[name] for name in OF_THE_MODEL if name in request.given}
     if _TOLD_HOW_HARD.search(model) and _EFFORT in own:
         own |= _effort(own.pop(_EFFORT), request)
     return Told(inference=_sampling(request), own=own)
 
 
-def _claude(request: ChatRequest, turns: list[JsonObject], *, forces_tool: bool) -> Told:
+def _claude(request: ChatRequest, turns: list[JsonObject], tools: JsonObject) -> Told:
+    forces_tool = "toolChoice" in tools
     abilities = abilities_of(request.deployment.model)
     thinking = to_thinking(
         request, abilities, forces_tool=forces_tool, awaits_thoughts=_awaits_thoughts(turns)
@@ -62,7 +69,14 @@ def _claude(request: ChatRequest, turns: list[JsonObject], *, forces_tool: bool)
     sampling = to_sampling(request, abilities, thinks=thinking.is_on)
     inference = {"temperature": sampling.get("temperature"), "topP": sampling.get("top_p")}
     own = {"thinking": thinking.config, "top_k": sampling.get("top_k")}
+    if tools and not _takes_several_calls(request):
+        # Beside Converse's own choice there may be no other one.
+        own["tool_choice"] = _ONE_CALL if forces_tool else {"type": "auto", **_ONE_CALL}
     return Told(_given(inference), _given({"effort": thinking.effort}), _given(own))
+
+
+def _takes_several_calls(request: ChatRequest) -> bool:
+    return boolean(request.given.get("parallel_tool_calls", True), "parallel_tool_calls")
 
 
 def _awaits_thoughts(turns: list[JsonObject]) -> bool:

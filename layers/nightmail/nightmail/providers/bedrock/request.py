@@ -25,7 +25,7 @@ SUPPORTED = frozenset(
     {
         "model", "messages", "stream", "stream_options",
         "max_tokens", "max_completion_tokens", "stop", "temperature", "top_p",
-        "tools", "tool_choice", "response_format", "service_tier", *OF_THE_MODEL,
+        "tools", "tool_choice", "parallel_tool_calls", "response_format", "service_tier", *OF_THE_MODEL,
         _MORE_OF_THE_MODEL, *_OWN,
     }
 )  # fmt: skip
@@ -41,7 +41,7 @@ def to_converse(body: Mapping[str, Any], deployment: Deployment) -> JsonObject:
     given = request.given
     conversation = BedrockConversation.of(required(given, "messages", "messages"))
     tools = to_tool_config(request, used_tools(conversation.turns))
-    told = tell(request, conversation.turns, forces_tool="toolChoice" in (tools or {}))
+    told = tell(request, conversation.turns, tools)
     optional = {
         "system": conversation.instructions + _instruction(request),
         "inferenceConfig": _limits(request) | told.inference,

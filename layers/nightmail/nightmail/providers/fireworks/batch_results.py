@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 
 from nightmail.batch import BatchError
@@ -21,7 +22,7 @@ from nightmail.providers.openai_protocol import batch_results
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 
 RESULT_FILES = ("BIJOutputSet.jsonl", "error-data")
-_READY = "OK"
+_FINE = "OK"
 # google/rpc/code.proto, in words.
 _STATUSES: Mapping[str, int] = {
     "INVALID_ARGUMENT": HTTPStatus.BAD_REQUEST,
@@ -52,10 +53,18 @@ def to_progress(job: JsonObject, api: BatchApi) -> Progress:
 
 def _errors(status: JsonObject) -> list[BatchError]:
     said = status.get("message")
-    if not said or status.get("code") == _READY:
+    if not said or status.get("code") == _FINE:
         return []
     code = str(status.get("code") or "provider_error").lower()
     return [BatchError(code=code, message=without_secrets(str(said)))]
+
+
+def made_at(job: JsonObject) -> int | None:
+    """Unix seconds."""
+    try:
+        return int(datetime.fromisoformat(str(job.get("createTime"))).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def to_outcome(content: bytes, reading: Reading) -> Found | None:

@@ -14,10 +14,11 @@ import httpx
 from nightmail.deployment import Deployment
 from nightmail.errors import ProviderNotFound, ProviderUnavailable
 from nightmail.providers.base import Intent, Progress, ShardInput, Tag
-from nightmail.providers.fireworks.batch_results import to_outcome, to_progress
+from nightmail.providers.direct import JsonObject
+from nightmail.providers.fireworks.batch_results import made_at, to_outcome, to_progress
 from nightmail.providers.fireworks.card import BATCHES, SERVER, account_of
 from nightmail.providers.native_batches import HttpResults, in_form
-from nightmail.providers.native_http import NativeClient, open_client
+from nightmail.providers.native_http import NativeClient, made_since, open_client
 from nightmail.providers.native_results import Found, Reading, mapping
 from nightmail.providers.openai_protocol.request import base_of, model_of
 
@@ -59,16 +60,29 @@ class FireworksBatches(HttpResults):
         return self._api.start(self._jobs, params={"batchInferenceJobId": own_id}, json=job)
 
     def find(self, intent: Intent) -> list[str]:
+        own_id = _id_of(intent.tag)
         try:
-            return [self._api.id_of(self._api.look(f"{self._jobs}/{_id_of(intent.tag)}"))]
+            return [self._api.id_of(self._api.look(f"{self._jobs}/{own_id}"))]
         except ProviderNotFound:
-            return []
+            # Nothing is found at a wrong address either: there has to be a list, and it not in it.
+            names = map(self._api.id_of, made_since(intent.since, self._newest_first(), made_at))
+            return [name for name in names if name.endswith(f"/{own_id}")]
 
     def poll(self, provider_batch_id: str) -> Progress:
         return to_progress(self._api.look(f"/{provider_batch_id}"), BATCHES)
 
     def cancel(self, provider_batch_id: str) -> None:
         """Nothing: a job runs to its end, and is paid."""
+
+    def _newest_first(self) -> Iterator[JsonObject]:
+        return self._api.list_by_tokens(
+            self._jobs,
+            entries="batchInferenceJobs",
+            size="pageSize",
+            token="pageToken",  # noqa: S106 - a parameter's name
+            following="nextPageToken",
+            wanted={"orderBy": "create_time desc"},
+        )
 
     def _make_dataset(self, content: ShardInput, tag: Tag) -> bool:
         """Whether there was none yet."""

@@ -63,9 +63,14 @@ def candidates_of(answer: JsonObject) -> list[JsonObject]:
     """The candidates; one that is blocked where the prompt was, for then there are none."""
     listed = answer.get("candidates")
     found = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    if not found and mapping_of(answer.get("promptFeedback")).get("blockReason"):
+    if not found and is_blocked(answer):
         return [{"finishReason": "PROHIBITED_CONTENT"}]
     return found
+
+
+def is_blocked(answer: JsonObject) -> bool:
+    """Whether the prompt was: nobody answers to it."""
+    return bool(mapping_of(answer.get("promptFeedback")).get("blockReason"))
 
 
 def identity_of(answer: JsonObject) -> str:

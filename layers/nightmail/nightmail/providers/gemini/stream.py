@@ -13,6 +13,7 @@ from nightmail.providers.gemini.answer import (
     candidates_of,
     finish_reason,
     identity_of,
+    is_blocked,
     read_parts,
     to_logprobs,
     to_usage,
@@ -49,6 +50,7 @@ class GeminiReader(StreamReader):
             raise late_error(told, self._provider, self._key)
         body = self._object(event, body)
         self._usage = body.get("usageMetadata", self._usage)
+        self._expected = 1 if is_blocked(body) else self._expected
         chunks: list[JsonObject] = []
         for candidate in candidates_of(body):
             self._chunks.identity = self._chunks.identity or identity_of(body)

@@ -19,7 +19,9 @@ _SERVER = Server(
     "https://api.together.ai/v1",
     as_openai(COMPLETIONS) | {CHAT: _CHAT, EMBEDDINGS: _EMBEDDINGS},
 )
-# Together's API description, and the limits of its page "Batch inference".
+# Together's API description, and its pages on batches: the limits; what was answered before a cancel or
+# the window's end is in the output file, and paid; a line of the error file has an id and an error. They
+# do not say that an output line has OpenAI's form.
 BATCHES = BatchApi(
     limits=Limits(lines=50_000, bytes=100_000_000),
     endpoints=frozenset({CHAT}),

@@ -8,6 +8,7 @@ Nor is it what becomes of a batch at its `expire_time`: it is taken to end there
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -39,6 +40,7 @@ _STATUSES = {
     16: HTTPStatus.UNAUTHORIZED,
 }
 _LEAST_STATUS = 100
+_LINES = re.compile(r" (\d{1,9})\Z", re.ASCII)
 
 
 def name_of(tag: Tag, lines: int) -> str:
@@ -47,7 +49,11 @@ def name_of(tag: Tag, lines: int) -> str:
 
 
 def to_progress(batch: JsonObject, now: float) -> Progress:
-    """A batch at `now`, in Unix seconds. It is not over before it has all the lines that we have sent."""
+    """A batch at `now`, in Unix seconds.
+
+    Whether a file is taken in at once is not documented, so that a batch of ours is not over before it
+    has as many requests as were sent: what it takes in later would be paid, and answer nobody.
+    """
     state = mapping(batch.get("state"))
     succeeded, refused = count(state.get("num_success")), count(state.get("num_error"))
     ending = _ending(batch, state, now)
@@ -81,8 +87,8 @@ def _ending(batch: JsonObject, state: JsonObject, now: float) -> Ending | None:
 
 def _lines_of(batch: JsonObject) -> int:
     """How many there are to be, by the name of a batch of ours."""
-    last = str(batch.get("name")).rpartition(" ")[2]
-    return int(last) if last.isascii() and last.isdecimal() else 0
+    found = _LINES.search(str(batch.get("name")))
+    return int(found[1]) if found else 0
 
 
 def _errors(batch: JsonObject) -> list[BatchError]:

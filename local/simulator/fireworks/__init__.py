@@ -1,0 +1,1 @@
+"""Fireworks' datasets and batch jobs; it answers directly as OpenAI does."""
