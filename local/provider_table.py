@@ -52,6 +52,7 @@ _FEATURES: Mapping[str, Mapping[str, Any]] = {
 # The names of models differ in what they can; these are of each vendor's newest that are known here.
 _MODELS = {
     "anthropic": "claude-opus-4-5",
+    "fireworks": "accounts/yours/models/a-model",
     "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
     "gemini": "gemini-2.5-flash",
 }

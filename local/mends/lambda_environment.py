@@ -91,8 +91,12 @@ class Surroundings:
 
 
 def _endpoints() -> dict[str, str]:
-    """Of all of AWS, and of a service that is elsewhere: `AWS_ENDPOINT_URL_BEDROCK`."""
-    return {name: url for name, url in os.environ.items() if name.startswith("AWS_ENDPOINT_URL")}
+    """Of all of AWS, and of Bedrock, which is elsewhere."""
+    return {
+        name: url
+        for name, url in os.environ.items()
+        if name == "AWS_ENDPOINT_URL" or name.startswith("AWS_ENDPOINT_URL_BEDROCK")
+    }
 
 
 def _identity(config: dict[str, Any], port: int) -> dict[str, str]:

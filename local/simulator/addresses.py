@@ -5,6 +5,7 @@
 /anthropic/v1/messages                     anthropic
 /cohere/v2/chat                            cohere
 /bedrock/model/.../converse                bedrock, which has no version
+/bedrock/model-invocation-job              its jobs
 /azure/openai/v1/chat/completions          azure
 /azure/openai/deployments/mine/chat/completions?api-version=...
 /gemini/v1beta/models/...:generateContent  gemini

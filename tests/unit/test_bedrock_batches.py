@@ -36,6 +36,7 @@ from tests.unit.machine import Json
 from tests.unit.native.bedrock_samples import BEDROCK, NAME, ROLE
 from tests.unit.native.cases import TAG, Told, number_of
 from tests.unit.native.script import Answer
+from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.samples import NOW
 from tests.unit.world import World, request
 
@@ -355,6 +356,23 @@ def test_a_batch_waits_until_the_quota_has_room(simulator: SimulatorClient) -> N
 
 
 @pytest.mark.usefixtures("jobs")
+def test_a_batch_waits_until_the_config_has_room(simulator: SimulatorClient) -> None:
+    simulator.behave({"kind": "stuck_batch", "name": "first", "times": 1})
+    first = open_provider(deployment(), None, BUCKET)
+    content = BEDROCK.shard_input(ENOUGH)
+    first.submit(first.prepare(content, TAG), content, CHAT, TAG)
+    life = world(simulator, limits={"max_batch_jobs": 1})
+    life.create(lines(ENOUGH))
+    life.step("PlanBatch")
+    assert life.step("SubmitShard", 1)["next"] == "submit"
+    assert len(simulator.batches()) == 1
+    simulator.release("first")
+    simulator.until_settled()
+    assert life.step("SubmitShard", 1)["next"] == "poll"
+    assert len(simulator.batches()) == 2
+
+
+@pytest.mark.usefixtures("jobs")
 def test_a_cancelled_batch_stops_its_job(simulator: SimulatorClient) -> None:
     simulator.behave({"kind": "stuck_batch", "after_lines": 10})
     life = world(simulator, cancel_at="PollShard")
@@ -363,6 +381,33 @@ def test_a_cancelled_batch_stops_its_job(simulator: SimulatorClient) -> None:
     assert life.batch.status is BatchStatus.CANCELLED
     (job,) = simulator.batches()
     assert job["status"] == "cancelled"
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_job_runs_beside_the_batches_of_all_others_in_a_bad_hour(
+    simulator: SimulatorClient,
+) -> None:
+    simulator.behave(
+        {"kind": "drop", "when": "after", "match": BEDROCK.submission, "times": 1},
+        {"kind": "status", "status": 503, "share": 0.2, "match": {"method": "GET"}},
+        {"kind": "late_output", "polls": 1},
+        {"kind": "duplicated"},
+    )
+    life = World(simulator, lane="native")
+    own = {"provider": "bedrock", "model": MODEL, "api_key": None, "api_base": None}
+    life.groups = {name: [life.deployment(name, provider=name)] for name in NATIVE_LANES}
+    life.groups["bedrock"] = [life.deployment("bedrock", **own)]
+    models = [*NATIVE_LANES] * 2 + ["bedrock"] * ENOUGH
+    whole = [
+        {**each, "body": {**each["body"], "model": model, "max_tokens": 50}}
+        for each, model in zip(lines(len(models)), models, strict=True)
+    ]
+    life.create(whole)
+    assert life.run().state == "BatchEnded"
+    results = life.check_promises(whole)
+    answered = {each["nightmail"]["provider"] for each in results.output}
+    assert answered == {*NATIVE_LANES, "bedrock"}
+    assert set(results.lanes) == {"native"}
 
 
 @pytest.fixture

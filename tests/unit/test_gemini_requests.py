@@ -189,3 +189,9 @@ def test_inputs_that_cannot_be_embedded_are_refused(value: Any, param: str) -> N
     with pytest.raises(InvalidRequest) as caught:
         GEMINI.adapter().request(EMBEDDINGS, {"input": value})
     assert caught.value.param == param
+
+
+def test_what_the_model_refused_to_say_stands_for_its_words() -> None:
+    no = {"role": "assistant", "content": None, "refusal": "I would rather not."}
+    contents = sent({"messages": [*QUESTION, no, *QUESTION]})["contents"]
+    assert contents[1] == {"role": "model", "parts": [{"text": "I would rather not."}]}

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from local.cloud import DEFAULT_CONFIG
-from local.provider_config import ConfigRefused, Keys, ProviderConfig, simulated_bases
+from local.provider_config import (
+    ConfigRefused,
+    Keys,
+    ProviderConfig,
+    bedrock_endpoints,
+    simulated_bases,
+)
 
 KEYS = Keys(master="sk-master", second="sk-second")
 MODEL = "model_list: [{model_name: m, litellm_params: {model: openai/m, api_key: %s}}]"
@@ -144,3 +150,12 @@ def test_the_default_config_leads_every_provider_to_the_simulator(
     assert (found.provider, found.model) == (provider, own)
     base = (found.api_base or "").removeprefix("os.environ/")
     assert variables[base] == f"http://127.0.0.1:4010{path}"
+
+
+def test_bedrock_is_the_simulator_unless_the_shell_says_where_it_is() -> None:
+    jobs, runtime = "AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+    simulated = "http://127.0.0.1:4010/bedrock"
+    real = "https://bedrock.us-east-1.amazonaws.com"
+    assert bedrock_endpoints("http://127.0.0.1:4010", {}) == {jobs: simulated, runtime: simulated}
+    told = bedrock_endpoints("http://127.0.0.1:4010", {jobs: real})
+    assert told == {jobs: real, runtime: simulated}

@@ -1,1 +1,1 @@
-"""Bedrock's runtime: Converse, ConverseStream, and InvokeModel for embeddings."""
+"""Bedrock: Converse, ConverseStream, InvokeModel for embeddings, and model invocation jobs."""

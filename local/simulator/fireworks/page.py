@@ -6,23 +6,22 @@ Nothing stops a job but its deletion. Results are downloaded from another server
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from starlette.types import ExceptionHandler
 
-from local.simulator import files_api
+from local.simulator import files_api, pages
+from local.simulator.dialect import Json
 from local.simulator.errors import ApiError, failure
 from local.simulator.files import File
 from local.simulator.fireworks.job_work import FireworksWork
 from local.simulator.fireworks.jobs import FireworksJob, dataset_object
-from local.simulator.requests import give_up, json_body, json_response, simulator_of
+from local.simulator.openai_dialect import OpenAIDialect
+from local.simulator.requests import json_body, json_response, simulator_of
 from local.simulator.simulator import Simulator
 
 STORAGE = "/_storage"
@@ -30,17 +29,19 @@ _MOST_BYTES = 150_000_000
 _DEFAULT_LISTED = 50
 # google/rpc/code.proto
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 429: 8}
+_INTERNAL = 13
+
+
+class _Words(OpenAIDialect):
+    """Those of what is beside the models."""
+
+    def envelope(self, error: ApiError, request_id: str) -> Json:  # noqa: ARG002
+        code = _CODES.get(error.status, _INTERNAL)
+        return {"code": code, "message": error.message, "details": []}
 
 
 def create_page(simulator: Simulator) -> Starlette:
-    handlers: dict[type[Exception] | int, ExceptionHandler] = {
-        ApiError: _refuse,
-        HTTPException: _no_route,
-        ClientDisconnect: give_up,
-    }
-    page = Starlette(routes=_ROUTES, exception_handlers=handlers)
-    page.state.simulator = simulator
-    return page
+    return pages.create_page(simulator, _Words(), _ROUTES)
 
 
 async def create_dataset(request: Request) -> Response:
@@ -180,20 +181,6 @@ def _files_of(name: str, request: Request) -> list[File]:
 
 def _not_found() -> ApiError:
     return ApiError(404, "resource not found")
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    told: dict[str, Any] = {"code": _CODES.get(error.status, 13), "message": error.message}
-    response = json_response({**told, "details": []}, error.status)
-    response.headers.update(error.headers)
-    return response
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"There is no {request.method} {request.url.path}."
-    return await _refuse(request, ApiError(error.status_code, message))
 
 
 _ACCOUNT = "/accounts/{account}"

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ExceptionHandler
 
+from local.simulator import pages
 from local.simulator.batches import Batch
+from local.simulator.dialect import Json
 from local.simulator.errors import ApiError, failure
 from local.simulator.openrouter.batch_body import read_requests
 from local.simulator.openrouter.batch_work import OpenRouterWork
 from local.simulator.openrouter.batches import OpenRouterBatch
-from local.simulator.requests import give_up, json_response, page, simulator_of
+from local.simulator.openrouter.dialect import OpenRouterDialect
+from local.simulator.requests import json_response, page, simulator_of
 from local.simulator.simulator import Simulator
 
 _MOST_REQUESTS = 5_000
@@ -26,15 +27,15 @@ _MOST_BYTES = 200_000_000
 _DEFAULT_LISTED, _MOST_LISTED = 20, 100
 
 
+class _Words(OpenRouterDialect):
+    """Those of the Batch API's description: an error's code is its status."""
+
+    def envelope(self, error: ApiError, request_id: str) -> Json:  # noqa: ARG002
+        return {"error": {"code": error.status, "message": error.message}}
+
+
 def create_page(simulator: Simulator) -> Starlette:
-    handlers: dict[type[Exception] | int, ExceptionHandler] = {
-        ApiError: _refuse,
-        HTTPException: _no_route,
-        ClientDisconnect: give_up,
-    }
-    page = Starlette(routes=_ROUTES, exception_handlers=handlers)
-    page.state.simulator = simulator
-    return page
+    return pages.create_page(simulator, _Words(), _ROUTES)
 
 
 async def create(request: Request) -> Response:
@@ -94,21 +95,6 @@ def _is_shown(batch: Batch | None, request: Request) -> TypeGuard[OpenRouterBatc
     if not isinstance(batch, OpenRouterBatch):
         return False
     return batch.key == request.state.key and batch.is_there()
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    response = json_response(
-        {"error": {"code": error.status, "message": error.message}}, error.status
-    )
-    response.headers.update(error.headers)
-    return response
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"There is no {request.method} {request.url.path}."
-    return await _refuse(request, ApiError(error.status_code, message))
 
 
 _ROUTES = [

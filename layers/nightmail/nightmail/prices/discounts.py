@@ -76,7 +76,6 @@ _GROQ = "https://console.groq.com/docs/batch"
 _MISTRAL = "https://docs.mistral.ai/capabilities/batch"
 _OPENROUTER = "https://openrouter.ai/docs/guides/features/batch-api"
 _TOGETHER = "https://docs.together.ai/docs/batch-inference"
-_TOGETHER = "https://docs.together.ai/docs/batch-inference"
 _XAI = "https://docs.x.ai/developers/models"
 _AS_OF = "2026-11"
 
@@ -120,8 +119,6 @@ TABLE: Sequence[_Row] = (
     # "Typically" half of the price of a token; of caches it says nothing.
     _Row("openrouter", _ALL_MODELS, _NOT_ON_CACHED, "Batch API, Pricing", _OPENROUTER, _AS_OF),
     # Up to half off, for models that its page selects: too dear is better told than too cheap.
-    _Row("together", _ALL_MODELS, NOTHING_OFF, "Batch Inference", _TOGETHER, _AS_OF),
-    # "Up to 50 %", on models that it selects: none is known for sure.
     _Row("together", _ALL_MODELS, NOTHING_OFF, "Batch Inference", _TOGETHER, _AS_OF),
     _Row(
         "x-ai",

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from nightmail.providers.anthropic.answer_format import ANSWER_TOOL
+from nightmail.providers.conversion.completion import choice, completion, usage_beside_cache
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.json_text import count_of, mapping_of
 
@@ -39,22 +40,9 @@ def to_completion(message: JsonObject, *, created: int, functions: bool) -> Json
     calls = [block for block in blocks if is_call(block)]
     if not all(has_names(call) for call in calls):
         return None
-    choice = {
-        "index": 0,
-        "message": _message(message, blocks, calls, functions=functions),
-        "logprobs": None,
-        "finish_reason": finish_reason(
-            message.get("stop_reason"), calls=bool(calls), functions=functions
-        ),
-    }
-    return {
-        "id": message["id"],
-        "object": "chat.completion",
-        "created": created,
-        "choices": [choice],
-        "usage": to_usage(message.get("usage")),
-        "system_fingerprint": None,
-    }
+    reason = finish_reason(message.get("stop_reason"), calls=bool(calls), functions=functions)
+    said = choice(_message(message, blocks, calls, functions=functions), reason)
+    return completion(message["id"], created, [said], to_usage(message.get("usage")))
 
 
 def is_call(block: Mapping[str, Any]) -> bool:
@@ -82,27 +70,18 @@ def finish_reason(stop_reason: Any, *, calls: bool, functions: bool) -> str:
 
 
 def to_usage(usage: Any) -> JsonObject:
-    """Anthropic's input tokens leave out what was written to and read from its cache. What was written
-    for an hour, which is dearer, is told beside OpenAI's fields.
-    """
     usage = mapping_of(usage)
-    written = count_of(usage, "cache_creation_input_tokens")
-    read = count_of(usage, "cache_read_input_tokens")
-    prompt = count_of(usage, "input_tokens") + written + read
-    completion = count_of(usage, "output_tokens")
-    for_an_hour = count_of(mapping_of(usage.get("cache_creation")), "ephemeral_1h_input_tokens")
-    thoughts = count_of(mapping_of(usage.get("output_tokens_details")), "thinking_tokens")
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {
-            "cached_tokens": read,
-            "cache_write_tokens": written,
-            **({"cache_write_1h_tokens": for_an_hour} if for_an_hour else {}),
-        },
-        "completion_tokens_details": {"reasoning_tokens": thoughts},
-    }
+    kept = mapping_of(usage.get("cache_creation"))
+    told = usage_beside_cache(
+        count_of(usage, "input_tokens"),
+        count_of(usage, "output_tokens"),
+        read=count_of(usage, "cache_read_input_tokens"),
+        written=count_of(usage, "cache_creation_input_tokens"),
+        for_an_hour=count_of(kept, "ephemeral_1h_input_tokens"),
+    )
+    details = mapping_of(usage.get("output_tokens_details"))
+    thoughts = {"reasoning_tokens": count_of(details, "thinking_tokens")}
+    return {**told, "completion_tokens_details": thoughts}
 
 
 def to_call(block: Mapping[str, Any]) -> JsonObject:

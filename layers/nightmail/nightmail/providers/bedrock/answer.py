@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from nightmail.providers.conversion.completion import choice, completion, usage_beside_cache
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.json_text import count_of, mapping_of
 
@@ -38,20 +39,8 @@ def to_completion(answer: JsonObject, *, identity: str, created: int) -> JsonObj
     calls = [mapping_of(block["toolUse"]) for block in blocks if "toolUse" in block]
     if not all(has_names(call) for call in calls) or is_malformed(answer.get("stopReason")):
         return None
-    choice = {
-        "index": 0,
-        "message": _message(blocks, calls),
-        "logprobs": None,
-        "finish_reason": finish_reason(answer.get("stopReason")),
-    }
-    return {
-        "id": identity,
-        "object": "chat.completion",
-        "created": created,
-        "choices": [choice],
-        "usage": to_usage(answer.get("usage")),
-        "system_fingerprint": None,
-    }
+    said = choice(_message(blocks, calls), finish_reason(answer.get("stopReason")))
+    return completion(identity, created, [said], to_usage(answer.get("usage")))
 
 
 def has_names(call: Mapping[str, Any]) -> bool:
@@ -69,27 +58,14 @@ def finish_reason(stop_reason: Any) -> str:
 
 
 def to_usage(usage: Any) -> JsonObject:
-    """Converse's input tokens leave out what was written to and read from its cache. What was written
-    for an hour, which is dearer, is told beside OpenAI's fields.
-    """
     usage = mapping_of(usage)
-    written, read = (
-        count_of(usage, "cacheWriteInputTokens"),
-        count_of(usage, "cacheReadInputTokens"),
+    return usage_beside_cache(
+        count_of(usage, "inputTokens"),
+        count_of(usage, "outputTokens"),
+        read=count_of(usage, "cacheReadInputTokens"),
+        written=count_of(usage, "cacheWriteInputTokens"),
+        for_an_hour=_written_for_an_hour(usage.get("cacheDetails")),
     )
-    prompt = count_of(usage, "inputTokens") + written + read
-    completion = count_of(usage, "outputTokens")
-    for_an_hour = _written_for_an_hour(usage.get("cacheDetails"))
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {
-            "cached_tokens": read,
-            "cache_write_tokens": written,
-            **({"cache_write_1h_tokens": for_an_hour} if for_an_hour else {}),
-        },
-    }
 
 
 def _written_for_an_hour(details: Any) -> int:

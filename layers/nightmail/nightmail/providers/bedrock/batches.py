@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any
 
@@ -113,7 +114,8 @@ class BedrockBatches(HttpBatches):
         most = self._deployment.max_batch_jobs
         if most is None:
             return
-        running = sum(not has_ended(job) for job in self._listed() if self._is_of_model(job))
+        listed = self._listed(submitTimeAfter=_when_the_oldest_was_started())
+        running = sum(not has_ended(job) for job in listed if self._is_of_model(job))
         if running >= most:
             raise ProviderQueueFull(
                 f"{self._name} has {running} jobs of this model under way, as many as its quota.",
@@ -180,6 +182,12 @@ def _name(tag: Tag) -> str:
     """A job's: letters, digits and `-`, at most 63 characters. It is its token too."""
     batch = tag.batch_id.removeprefix(_BATCH).replace("_", "-")
     return f"nightmail-{batch}-{tag.shard}-{tag.round}-{tag.attempt}"
+
+
+def _when_the_oldest_was_started() -> str:
+    """Of those that may still run."""
+    oldest = datetime.now(UTC) - timedelta(hours=_TIMEOUT_HOURS)
+    return oldest.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _short(arn: str) -> str:

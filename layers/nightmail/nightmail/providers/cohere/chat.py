@@ -15,6 +15,7 @@ from nightmail.providers.cohere.answer import (
 from nightmail.providers.cohere.messages import to_messages
 from nightmail.providers.cohere.parameters import to_parameters
 from nightmail.providers.cohere.tools import to_tools
+from nightmail.providers.conversion.completion import choice, completion
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import garbled
 
@@ -34,18 +35,7 @@ def from_chat(answer: JsonObject, model: str, created: int, provider: str) -> Js
     message = answer.get("message")
     if not isinstance(message, dict):
         raise garbled(provider, "with no message", HTTPStatus.OK)
-    choice = {
-        "index": 0,
-        "message": to_message(message),
-        "logprobs": to_logprobs(answer.get("logprobs")),
-        "finish_reason": to_finish_reason(answer.get("finish_reason"), provider),
-    }
-    return {
-        "id": str(answer.get("id") or ""),
-        "object": "chat.completion",
-        "created": created,
-        "model": model,
-        "choices": [choice],
-        "usage": to_usage(answer.get("usage")),
-        "system_fingerprint": None,
-    }
+    reason = to_finish_reason(answer.get("finish_reason"), provider)
+    said = choice(to_message(message), reason, logprobs=to_logprobs(answer.get("logprobs")))
+    whole = completion(str(answer.get("id") or ""), created, [said], to_usage(answer.get("usage")))
+    return {**whole, "model": model}

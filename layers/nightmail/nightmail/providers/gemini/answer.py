@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import orjson
 
+from nightmail.providers.conversion.completion import choice, completion
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.json_text import count_of, mapping_of
 
@@ -47,16 +48,10 @@ def to_completion(answer: JsonObject, *, created: int) -> JsonObject | None:
         return None
     identity = identity_of(answer)
     choices = [_choice(candidate, identity, place) for place, candidate in enumerate(candidates)]
-    if None in choices:
+    found = [each for each in choices if each is not None]
+    if len(found) < len(choices):
         return None
-    return {
-        "id": identity,
-        "object": "chat.completion",
-        "created": created,
-        "choices": choices,
-        "usage": to_usage(answer.get("usageMetadata")),
-        "system_fingerprint": None,
-    }
+    return completion(identity, created, found, to_usage(answer.get("usageMetadata")))
 
 
 def candidates_of(answer: JsonObject) -> list[JsonObject]:
@@ -154,12 +149,9 @@ def _choice(candidate: JsonObject, identity: str, place: int) -> JsonObject | No
         message["tool_calls"] = said.calls
     if said.thoughts:
         message["reasoning_content"] = said.thoughts
-    return {
-        "index": place,
-        "message": message,
-        "logprobs": to_logprobs(candidate.get("logprobsResult")),
-        "finish_reason": finish_reason(candidate.get("finishReason"), calls=bool(said.calls)),
-    }
+    reason = finish_reason(candidate.get("finishReason"), calls=bool(said.calls))
+    logprobs = to_logprobs(candidate.get("logprobsResult"))
+    return choice(message, reason, index=place, logprobs=logprobs)
 
 
 def _to_call(part: JsonObject, call: JsonObject, identity: str, number: int) -> JsonObject:
