@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from nightmail.providers.registry import has_direct_lane
+
 from tests.e2e.tenants import Tenant
 
 Json = dict[str, Any]
@@ -83,7 +85,7 @@ def _chat(provider: str, model: str, million_in: str, million_out: str, **other:
     return Ware(provider, model, "native", *prices, **other)
 
 
-WARES = {
+_ALL = {
     "gpt": _chat("openai", "gpt-4o-mini", "0.15", "0.6"),
     "vectors": Ware(
         "openai", "text-embedding-3-small", "native", dollars("0.02"), endpoint=EMBEDDINGS
@@ -100,6 +102,7 @@ WARES = {
         "1.25",
         credentials={"aws_region_name": "us-east-1"},
     ),
+    "fireworks": _chat("fireworks_ai", "accounts/acme/models/qwen3-8b", "0.2", "0.2"),
     "openrouter": _chat("openrouter", "z-ai/glm-5.3-flash", "0.1", "0.4"),
     "xai": _chat("xai", "grok-4", "3", "15"),
     "together": _chat("together_ai", "openai/gpt-oss-20b", "0.05", "0.2"),
@@ -107,6 +110,8 @@ WARES = {
     "command": Ware("cohere", "command-r", "direct", dollars("0.15"), dollars("0.6")),
     "embed": Ware("cohere", "embed-v4.0", "direct", dollars("0.12"), endpoint=EMBEDDINGS),
 }
+WARES = {name: ware for name, ware in _ALL.items() if has_direct_lane(ware.provider)}
+"""Those of the providers that are there."""
 FALLBACKS = {"gpt": "called", "claude": "command"}
 WITHOUT_KEY = "keyless"
 
@@ -125,4 +130,8 @@ def entries(tenant: Tenant) -> list[Json]:
 
 def fallbacks(tenant: Tenant) -> list[dict[str, list[str]]]:
     """As `litellm_settings.fallbacks` has them."""
-    return [{name_of(tenant, ware): [name_of(tenant, other)]} for ware, other in FALLBACKS.items()]
+    return [
+        {name_of(tenant, ware): [name_of(tenant, other)]}
+        for ware, other in FALLBACKS.items()
+        if {ware, other} <= WARES.keys()
+    ]

@@ -17,6 +17,8 @@ from tests.e2e.conftest import RunningCloud
 from tests.e2e.driver import Desk, Json, assert_promises, open_desk
 from tests.patience import wait_until
 
+pytestmark = pytest.mark.of("anthropic", "cohere")
+
 OTHER, FAST, BAD = "gpt-4o-mini", "claude-haiku-4-5", "command-r"
 FASTEST = {"fastest_response": True}
 

@@ -130,7 +130,9 @@ def test_a_provider_that_takes_ten_at_a_time_answers_every_line(desk: Desk) -> N
     assert chats(desk, status="429"), "it was asked for too much, and asked more slowly then"
 
 
-@pytest.mark.parametrize("model", ["command-r", "perplexity/sonar"])
+@pytest.mark.parametrize(
+    "model", [pytest.param("command-r", marks=pytest.mark.of("cohere")), "perplexity/sonar"]
+)
 def test_a_provider_without_a_batch_api_answers_a_batch(desk: Desk, model: str) -> None:
     journey = desk.run(desk.questions(5, model=model))
 
@@ -139,6 +141,7 @@ def test_a_provider_without_a_batch_api_answers_a_batch(desk: Desk, model: str) 
     assert all(line["nightmail"]["lane"] == "direct" for line in journey.output)
 
 
+@pytest.mark.of("cohere")
 def test_embeddings_of_a_provider_without_a_batch_api(desk: Desk) -> None:
     url, model = "/v1/embeddings", "embed-v4.0"
     requests = [

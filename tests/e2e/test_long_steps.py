@@ -33,6 +33,7 @@ def desk(cloud: RunningCloud) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_steps_that_do_not_fit_into_their_time_go_on_where_they_stopped(
     desk: Desk, cloud: RunningCloud
 ) -> None:

@@ -22,6 +22,8 @@ from tests.e2e.market import WITHOUT_KEY, name_of
 from tests.e2e.mixed import LANES, assert_answered, assert_charged, line
 from tests.patience import wait_until
 
+pytestmark = pytest.mark.of("anthropic", "cohere")
+
 LEFT_SECONDS = 250
 """Of a window that is about to end: in its last five minutes lines are finished directly."""
 

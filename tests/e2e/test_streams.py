@@ -13,6 +13,8 @@ from openai.types.chat import ChatCompletionChunk
 from tests.e2e.conftest import RunningCloud
 from tests.e2e.driver import Desk, Json, open_desk
 
+pytestmark = pytest.mark.of("anthropic")
+
 OTHER, THIRD = "gpt-4o-mini", "claude-haiku-4-5"
 PATIENCE_SECONDS = 60
 """What is held back too early is never released, and comes too late."""
