@@ -175,7 +175,9 @@ def test_blank_texts_are_left_out() -> None:
     "messages", [[], [{"role": "user", "content": " "}], [{"role": "system", "content": "Hi"}]]
 )
 def test_a_conversation_without_content_is_refused(messages: list[Json]) -> None:
-    assert refusal(messages=messages).param == "messages"
+    error = refusal(messages=messages)
+    assert error.param == "messages"
+    assert "anthropic answers to at least one user message" in error.message
 
 
 def test_tool_calls_and_their_results_become_blocks_and_results_come_in_one_turn() -> None:
