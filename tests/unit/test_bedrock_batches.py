@@ -20,12 +20,15 @@ from nightmail.errors import (
     ProviderQueueFull,
     ProviderUnavailable,
     ProviderUnclear,
+    StorageUnavailable,
 )
 from nightmail.lines import Line
 from nightmail.part import Ending
 from nightmail.providers.base import BatchProvider, Cursor, Limits
 from nightmail.providers.bedrock import aws
 from nightmail.providers.bedrock.batch_format import BedrockFormat
+from nightmail.providers.bedrock.batch_results import UNDER_WAY
+from nightmail.providers.bedrock.batches import BedrockBatches
 from nightmail.providers.registry import has_native_lane, open_format, open_provider
 
 from local.simulator.client import SimulatorClient
@@ -35,7 +38,7 @@ from tests.unit.deaths import worlds
 from tests.unit.machine import Json
 from tests.unit.native.bedrock_samples import BEDROCK, NAME, ROLE
 from tests.unit.native.cases import TAG, Told, number_of
-from tests.unit.native.script import Answer
+from tests.unit.native.script import Answer, Script
 from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.samples import NOW
 from tests.unit.world import World, request
@@ -180,7 +183,6 @@ def test_a_conflict_may_be_with_the_very_job() -> None:
     [
         (2, MODEL, "InProgress", True),
         (2, f"arn:aws:bedrock:us-east-1::foundation-model/{MODEL}", "Scheduled", True),
-        (2, MODEL, "Completed", False),
         (2, "another", "InProgress", False),
         (3, MODEL, "InProgress", False),
     ],
@@ -189,14 +191,49 @@ def test_no_more_jobs_of_a_model_are_started_than_the_config_lets(
     most: int, model: str, word: str, is_full: bool
 ) -> None:
     listed = [{**BEDROCK.batch(Told(identity=name, word=word)), "modelId": model} for name in "ab"]
-    page = httpx.Response(200, json={"invocationJobSummaries": listed})
+    pages = [jobs_page(*(listed if word == status else ())) for status in UNDER_WAY]
     started = httpx.Response(200, json=BEDROCK.started("mine"))
-    provider, _ = scripted(page, started, model=MODEL, max_batch_jobs=most)
+    provider, _ = scripted(*pages, started, model=MODEL, max_batch_jobs=most)
     if is_full:
         with pytest.raises(ProviderQueueFull):
             provider.submit("key", BEDROCK.shard_input(), CHAT, TAG)
     else:
         assert provider.submit("key", BEDROCK.shard_input(), CHAT, TAG) == "mine"
+
+
+def jobs_page(*jobs: Json) -> httpx.Response:
+    return httpx.Response(200, json={"invocationJobSummaries": jobs})
+
+
+def test_only_jobs_under_way_are_listed_and_each_counts_once() -> None:
+    job = {**BEDROCK.batch(Told(identity="a", word="Scheduled")), "modelId": MODEL}
+    pages = [jobs_page(job) for _ in UNDER_WAY]
+    provider, requests = scripted(
+        *pages,
+        httpx.Response(200, json=BEDROCK.started("mine")),
+        model=MODEL,
+        max_batch_jobs=2,
+    )
+    assert provider.submit("key", BEDROCK.shard_input(), CHAT, TAG) == "mine"
+    assert [each.url.params["statusEquals"] for each in requests[:-1]] == list(UNDER_WAY)
+
+
+class Unlisted:
+    """A bucket that is not to be looked into."""
+
+    uri, write, read = BUCKET.uri, BUCKET.write, BUCKET.read
+
+    def has(self, key: str) -> bool:
+        raise StorageUnavailable(f"{key} is looked for.")
+
+
+def test_a_job_that_has_ended_is_cancelled_without_a_look_into_the_bucket() -> None:
+    job = BEDROCK.batch(Told(ending=Ending.COMPLETED, completed=1))
+    script = Script([refusal("ConflictException"), httpx.Response(200, json=job)])
+    http = httpx.Client(base_url=BEDROCK.base, transport=httpx.MockTransport(script))
+    provider = BedrockBatches(BEDROCK.deployment(), http, None, objects=Unlisted(), role=ROLE)
+    provider.cancel("job")
+    assert [request.method for request in script.requests] == ["POST", "GET"]
 
 
 def test_a_job_that_failed_tells_why() -> None:

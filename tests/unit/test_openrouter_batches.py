@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightmail.errors import ProviderGarbled, ProviderUnavailable
+from nightmail.errors import NotInBatches, ProviderGarbled, ProviderUnavailable
 from nightmail.outcome import Kind
 from nightmail.part import Ending
 from nightmail.payloads import Next
@@ -245,6 +245,37 @@ def test_what_cannot_be_stopped_is_not_called_directly_too(world: World) -> None
     assert world.batch.status == "expired"
     assert world.check_promises(requests(5), lost=2).error_codes == ["batch_expired"] * 5
     assert world.simulator.calls(provider="openrouter", path="/chat/completions") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages"),
+        ({"modalities": ["text", "image"]}, "modalities"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+    ],
+)
+def test_what_fails_a_whole_batch_is_not_put_into_one(more: dict[str, Any], param: str) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi."}], **more}
+    with pytest.raises(NotInBatches) as caught:
+        OPENROUTER.sent(body)
+    assert caught.value.param == param
+
+
+def test_texts_in_parts_are_put_into_a_batch() -> None:
+    parts = [{"type": "text", "text": "Hi."}, {"type": "text", "text": "You."}]
+    body = {"messages": [{"role": "user", "content": parts}], "modalities": ["text"]}
+    assert OPENROUTER.sent(body)["body"]["messages"] == body["messages"]
+
+
+def test_a_line_with_an_image_is_called_beside_the_batch(world: World) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    lines = requests(3)
+    lines[1]["body"]["messages"] = [{"role": "user", "content": [image]}]
+    world.create(lines)
+    world.run()
+    assert len(world.check_promises(lines).output) == 3
+    assert len(world.simulator.calls(provider="openrouter", path="/chat/completions")) == 1
 
 
 def test_only_what_batches_have_goes_natively() -> None:

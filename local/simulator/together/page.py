@@ -7,18 +7,18 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ExceptionHandler
 
-from local.simulator import files_api
+from local.simulator import files_api, pages
+from local.simulator.dialect import Json
 from local.simulator.errors import ApiError
 from local.simulator.file_batches import batch_of, look_at, new_batch, shown, start
 from local.simulator.files import File
-from local.simulator.requests import give_up, json_body, json_response, simulator_of
+from local.simulator.openai_dialect import OpenAIDialect
+from local.simulator.requests import json_body, json_response, simulator_of
 from local.simulator.simulator import Simulator
 from local.simulator.together.batches import TogetherBatch
 
@@ -30,15 +30,15 @@ _BATCH_FIELDS = frozenset(
 )
 
 
+class _Words(OpenAIDialect):
+    """Those of what is beside the models."""
+
+    def envelope(self, error: ApiError, request_id: str) -> Json:  # noqa: ARG002
+        return {"error": error.message}
+
+
 def create_page(simulator: Simulator) -> Starlette:
-    handlers: dict[type[Exception] | int, ExceptionHandler] = {
-        ApiError: _refuse,
-        HTTPException: _no_route,
-        ClientDisconnect: give_up,
-    }
-    page = Starlette(routes=_ROUTES, exception_handlers=handlers)
-    page.state.simulator = simulator
-    return page
+    return pages.create_page(simulator, _Words(), _ROUTES)
 
 
 async def upload(request: Request) -> Response:
@@ -117,19 +117,6 @@ async def cancel(request: Request) -> Response:
 
 def _batch_of(request: Request) -> TogetherBatch:
     return batch_of(request, TogetherBatch, _MISSING)
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    response = json_response({"error": error.message}, error.status)
-    response.headers.update(error.headers)
-    return response
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"There is no {request.method} {request.url.path}."
-    return await _refuse(request, ApiError(error.status_code, message))
 
 
 _ROUTES = [

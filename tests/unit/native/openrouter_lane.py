@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
+from nightmail.providers.openrouter.batch_format import OpenRouterFormat
 
 from tests.unit.native.lane import NativeLane
 
@@ -11,7 +11,7 @@ OPENROUTER = NativeLane(
     batches="/batches",
     batch="/batches/batch_*",
     results="/batches/batch_*",
-    format=OpenAIFormat,
+    format=OpenRouterFormat,
     keeps_tags=False,
     validates=True,
     explains=False,

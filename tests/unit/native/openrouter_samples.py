@@ -107,6 +107,7 @@ OPENROUTER = OpenRouterSamples(
     outputs=1,
     check_lines=_check_lines,
     check_batch=_check_batch,
+    lacks=frozenset({"an image by a data URL", "an image by a URL"}),
     prepared="",
     cancels=False,
     counts_while_it_runs=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -39,6 +40,14 @@ def count_of(counts: Mapping[str, Any], name: str) -> int:
     """The count `name`, such as one of tokens; 0 where there is none, or something else."""
     value = counts.get(name)
     return value if isinstance(value, int) and value > 0 else 0
+
+
+def moment_of(value: Any) -> int | None:
+    """Unix seconds of a moment as RFC 3339 writes it; None for anything else."""
+    try:
+        return int(datetime.fromisoformat(str(value)).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _read_leniently(content: bytes) -> Any:

@@ -57,8 +57,11 @@ class HttpBatches(HttpResults):
         """Ask it to stop; one that has ended already is no error."""
         self._api.cancel(
             self._cancel_path(provider_batch_id),
-            has_ended=lambda: self.poll(provider_batch_id).phase is Phase.ENDED,
+            has_ended=lambda: self._has_ended(provider_batch_id),
         )
+
+    def _has_ended(self, provider_batch_id: str) -> bool:
+        return self.poll(provider_batch_id).phase is Phase.ENDED
 
 
 def in_one_body(head: bytes, content: ShardInput, foot: bytes) -> dict[str, Any]:

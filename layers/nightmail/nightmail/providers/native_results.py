@@ -72,9 +72,5 @@ def failed(
     return Outcome(number, Kind.FAILED, response, error=said), Usage()
 
 
-def mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0

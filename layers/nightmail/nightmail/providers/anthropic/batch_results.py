@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -16,8 +15,8 @@ from nightmail.providers.anthropic.errors import STATUSES
 from nightmail.providers.base import Phase, Progress
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import error_details, provider_error
-from nightmail.providers.json_text import read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, mapping, too_deep
+from nightmail.providers.json_text import mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
 from nightmail.usage import Usage, usage_of
 
 _PHASES = {
@@ -36,7 +35,7 @@ _UNANSWERED = {"canceled": OWED[Ending.CANCELLED], "expired": OWED[Ending.EXPIRE
 def to_progress(batch: JsonObject) -> Progress:
     """Its counts stay 0 until it has ended, and its results can be read when it tells where."""
     status = str(batch.get("processing_status"))[:100]
-    phase, counts = _PHASES.get(status, Phase.RUNNING), mapping(batch.get("request_counts"))
+    phase, counts = _PHASES.get(status, Phase.RUNNING), mapping_of(batch.get("request_counts"))
     has_results = batch.get("results_url") and isinstance(batch.get("id"), str)
     return Progress(
         phase=phase,
@@ -56,16 +55,13 @@ def _ending(batch: JsonObject, counts: JsonObject) -> Ending:
 
 def lines_of(batch: JsonObject) -> int:
     """How many requests it was made of."""
-    counts = mapping(batch.get("request_counts"))
+    counts = mapping_of(batch.get("request_counts"))
     return sum(count(counts.get(name)) for name in _COUNTS)
 
 
 def made_at(batch: JsonObject) -> int | None:
     """Unix seconds."""
-    try:
-        return int(datetime.fromisoformat(str(batch.get("created_at"))).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    return moment_of(batch.get("created_at"))
 
 
 def to_outcome(content: bytes, reading: Reading, created: int) -> Found | None:
@@ -73,22 +69,22 @@ def to_outcome(content: bytes, reading: Reading, created: int) -> Found | None:
 
     `created` is Unix seconds, for Anthropic does not tell when it answered.
     """
-    entry = mapping(read_json(content))
+    entry = mapping_of(read_json(content))
     identity = str(entry.get("custom_id"))
     number = reading.number_of(identity.removesuffix(FUNCTIONS_SUFFIX))
     if number is None:
         return None
     if is_too_deep(content, entry):
         return too_deep(number)
-    result = mapping(entry.get("result"))
+    result = mapping_of(entry.get("result"))
     kind = str(result.get("type"))
     if kind == "succeeded":
         functions = identity.endswith(FUNCTIONS_SUFFIX)
-        message = mapping(result.get("message"))
+        message = mapping_of(result.get("message"))
         completion = to_completion(message, created=created, functions=functions)
         return _answered(number, message, completion, reading)
     if kind == "errored":
-        return _refused(number, mapping(result.get("error")), reading)
+        return _refused(number, mapping_of(result.get("error")), reading)
     return failed(number, reading, _UNANSWERED.get(kind))
 
 

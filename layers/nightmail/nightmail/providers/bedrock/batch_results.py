@@ -6,7 +6,6 @@ results of a batch inference job".
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 
 from nightmail.batch import BatchError
@@ -19,10 +18,12 @@ from nightmail.providers.bedrock.answer import to_completion
 from nightmail.providers.bedrock.errors import record_error
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
-from nightmail.providers.json_text import read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, mapping, too_deep
+from nightmail.providers.json_text import mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
 from nightmail.usage import Usage, usage_of
 
+UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
+"""In the order of a job's life, so that lists by status, one after the other, miss none that goes on."""
 _PARTIAL = "PartiallyCompleted"
 _ENDINGS = {
     "Completed": Ending.COMPLETED,
@@ -58,10 +59,7 @@ def has_ended(job: JsonObject) -> bool:
 
 def made_at(job: JsonObject) -> int | None:
     """Unix seconds."""
-    try:
-        return int(datetime.fromisoformat(str(job.get("submitTime"))).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    return moment_of(job.get("submitTime"))
 
 
 def to_outcome(content: bytes, reading: Reading, model: str, created: int) -> Found | None:
@@ -69,7 +67,7 @@ def to_outcome(content: bytes, reading: Reading, model: str, created: int) -> Fo
 
     `model` and `created` (Unix seconds) are what a record does not tell.
     """
-    record = mapping(read_json(content))
+    record = mapping_of(read_json(content))
     identity = str(record.get("recordId"))
     number = reading.number_of(identity)
     if number is None:
@@ -78,7 +76,7 @@ def to_outcome(content: bytes, reading: Reading, model: str, created: int) -> Fo
         return too_deep(number)
     if "modelOutput" not in record:
         return _refused(number, record.get("error"), reading)
-    answer = mapping(record["modelOutput"])
+    answer = mapping_of(record["modelOutput"])
     completion = to_completion(answer, identity=identity, created=created)
     if completion is None:
         return failed(number, reading, _NO_MESSAGE)

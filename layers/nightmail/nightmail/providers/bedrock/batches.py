@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import chain
 from time import time
 from typing import Any
 
@@ -17,13 +17,20 @@ from nightmail.deployment import Deployment
 from nightmail.errors import InvalidConfig, NotFound, ProviderNotFound, ProviderQueueFull
 from nightmail.providers.base import Intent, Progress, ShardInput, Tag
 from nightmail.providers.bedrock.aws import jobs_base_of, model_of, signature
-from nightmail.providers.bedrock.batch_results import has_ended, made_at, to_outcome, to_progress
+from nightmail.providers.bedrock.batch_results import (
+    UNDER_WAY,
+    has_ended,
+    made_at,
+    to_outcome,
+    to_progress,
+)
 from nightmail.providers.bedrock.errors import job_error
 from nightmail.providers.bedrock.stack import job_role
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpBatches
 from nightmail.providers.native_http import NativeClient, made_since, open_client
-from nightmail.providers.native_results import Found, Reading, mapping
+from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.objects import Objects
 from nightmail.work_keys import batch_folder
 
@@ -54,7 +61,7 @@ class SignedCalls(httpx.Auth):
 class BedrockBatches(HttpBatches):
     """One deployment's jobs. `objects` is the bucket that `role`, an ARN, may read and write.
 
-    `prepare` and `results` raise leaves of StorageError too.
+    `prepare`, `poll` and `results` raise leaves of StorageError too.
     """
 
     is_tagged = True
@@ -92,8 +99,15 @@ class BedrockBatches(HttpBatches):
         return [_short(found)] if found else []
 
     def poll(self, provider_batch_id: str) -> Progress:
-        job = self._api.look(f"{_JOB}/{provider_batch_id}")
+        job = self._job(provider_batch_id)
         return to_progress(job, self._outputs(job, provider_batch_id) if has_ended(job) else [])
+
+    def _job(self, provider_batch_id: str) -> JsonObject:
+        return self._api.look(f"{_JOB}/{provider_batch_id}")
+
+    def _has_ended(self, provider_batch_id: str) -> bool:
+        """Without a look into the bucket, which not all who cancel may list."""
+        return has_ended(self._job(provider_batch_id))
 
     def _submission(self, prepared: str, tag: Tag) -> JsonObject:
         folder = self._objects.uri(f"{_folder(tag.batch_id)}/")
@@ -110,15 +124,20 @@ class BedrockBatches(HttpBatches):
         }
 
     def _check_quota(self) -> None:
-        """Bedrock counts the jobs of a model in an account and Region, whoever has started them."""
+        """Bedrock counts the jobs of a model in an account and Region, whoever has started them.
+
+        Only those under way are listed, which quotas keep few: an account may have thousands that ended.
+        """
         most = self._deployment.max_batch_jobs
         if most is None:
             return
-        listed = self._listed(submitTimeAfter=_when_the_oldest_was_started())
-        running = sum(not has_ended(job) for job in listed if self._is_of_model(job))
-        if running >= most:
+        listed = chain.from_iterable(self._listed(statusEquals=status) for status in UNDER_WAY)
+        # One may be in two lists, having gone on between them.
+        running = {self._api.id_of(job) for job in listed if self._is_of_model(job)}
+        if len(running) >= most:
             raise ProviderQueueFull(
-                f"{self._name} has {running} jobs of this model under way, as many as its quota.",
+                f"{self._name} has {len(running)} jobs of this model under way,"
+                f" and max_batch_jobs is {most}.",
                 provider=self._name,
             )
 
@@ -184,12 +203,6 @@ def _name(tag: Tag) -> str:
     return f"nightmail-{batch}-{tag.shard}-{tag.round}-{tag.attempt}"
 
 
-def _when_the_oldest_was_started() -> str:
-    """Of those that may still run."""
-    oldest = datetime.now(UTC) - timedelta(hours=_TIMEOUT_HOURS)
-    return oldest.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _short(arn: str) -> str:
     """The end of a job's ARN, which stands for it in paths."""
     return arn.rpartition("/")[2]
@@ -198,5 +211,5 @@ def _short(arn: str) -> str:
 def _uri_in(job: JsonObject, *names: str) -> str:
     found: Any = job
     for name in names:
-        found = mapping(found).get(name)
-    return str(mapping(found).get("s3Uri"))
+        found = mapping_of(found).get(name)
+    return str(mapping_of(found).get("s3Uri"))

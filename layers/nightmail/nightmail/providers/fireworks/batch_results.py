@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 
 from nightmail.batch import BatchError
@@ -16,8 +15,8 @@ from nightmail.part import Ending
 from nightmail.providers.base import Progress
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
-from nightmail.providers.json_text import read_json
-from nightmail.providers.native_results import Found, Reading, mapping
+from nightmail.providers.json_text import mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol import batch_results
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 
@@ -47,7 +46,7 @@ def to_progress(job: JsonObject, api: BatchApi) -> Progress:
     return replace(
         progress,
         output_ids=[f"{dataset}/{name}" for name in RESULT_FILES if has_results and is_named],
-        errors=_errors(mapping(job.get("status"))),
+        errors=_errors(mapping_of(job.get("status"))),
     )
 
 
@@ -61,15 +60,12 @@ def _errors(status: JsonObject) -> list[BatchError]:
 
 def made_at(job: JsonObject) -> int | None:
     """Unix seconds."""
-    try:
-        return int(datetime.fromisoformat(str(job.get("createTime"))).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    return moment_of(job.get("createTime"))
 
 
 def to_outcome(content: bytes, reading: Reading) -> Found | None:
     """One line of either file, or None for garbage."""
-    return batch_results.outcome_of(_as_openai(mapping(read_json(content))), content, reading)
+    return batch_results.outcome_of(_as_openai(mapping_of(read_json(content))), content, reading)
 
 
 def _as_openai(line: JsonObject) -> JsonObject:

@@ -17,9 +17,10 @@ from nightmail.providers.base import Intent, Progress, ShardInput, Tag
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.fireworks.batch_results import made_at, to_outcome, to_progress
 from nightmail.providers.fireworks.card import BATCHES, SERVER, account_of
+from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpResults, in_form
 from nightmail.providers.native_http import NativeClient, made_since, open_client
-from nightmail.providers.native_results import Found, Reading, mapping
+from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol.request import base_of, model_of
 
 _UNREAD = "UPLOADING"
@@ -102,7 +103,7 @@ class FireworksBatches(HttpResults):
     def _download(self, output_id: str, start: int) -> Iterator[bytes]:
         dataset, _, wanted = output_id.rpartition("/")
         answer = self._api.look(f"/{dataset}:getDownloadEndpoint")
-        urls = mapping(answer.get("filenameToSignedUrls"))
+        urls = mapping_of(answer.get("filenameToSignedUrls"))
         found = (url for name, url in urls.items() if name.rpartition("/")[2] == wanted)
         url = next(found, None)
         return self._storage.download(url, start) if isinstance(url, str) else iter(())

@@ -6,7 +6,6 @@ says `JOB_STATE_` where the service says `BATCH_STATE_`.
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -22,8 +21,8 @@ from nightmail.providers.gemini.answer import to_completion
 from nightmail.providers.gemini.errors import to_told
 from nightmail.providers.gemini.provider import own_model
 from nightmail.providers.http import provider_error, without_secrets
-from nightmail.providers.json_text import read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, mapping, too_deep
+from nightmail.providers.json_text import mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
 from nightmail.usage import Usage, usage_of
 
 _PREFIXES = ("BATCH_STATE_", "JOB_STATE_")
@@ -43,10 +42,10 @@ _NO_ANSWER = {
 
 def to_progress(operation: JsonObject, key: str | None) -> Progress:
     """A long-running operation. One that is done has a response or an error, whatever its state is."""
-    metadata = mapping(operation.get("metadata"))
+    metadata = mapping_of(operation.get("metadata"))
     status = str(metadata.get("state"))[:100]
     ending = _ENDINGS.get(_bare(status)) or _ending(operation)
-    counts = mapping(metadata.get("batchStats"))
+    counts = mapping_of(metadata.get("batchStats"))
     return Progress(
         phase=Phase.ENDED if ending else Phase.RUNNING,
         status=status,
@@ -60,11 +59,8 @@ def to_progress(operation: JsonObject, key: str | None) -> Progress:
 
 def made_at(operation: JsonObject) -> int | None:
     """Unix seconds."""
-    told = mapping(operation.get("metadata")).get("createTime")
-    try:
-        return int(datetime.fromisoformat(str(told)).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    told = mapping_of(operation.get("metadata")).get("createTime")
+    return moment_of(told)
 
 
 def to_outcome(
@@ -74,13 +70,13 @@ def to_outcome(
 
     `created` is Unix seconds, for Gemini does not tell when it answered.
     """
-    entry = mapping(read_json(content))
+    entry = mapping_of(read_json(content))
     number = reading.number_of(str(entry.get("key")))
     if number is None:
         return None
     if is_too_deep(content, entry):
         return too_deep(number)
-    if error := mapping(entry.get("error")):
+    if error := mapping_of(entry.get("error")):
         return _refused(number, error, reading)
     response = entry.get("response")
     if not isinstance(response, dict):
@@ -103,14 +99,14 @@ def _ending(operation: JsonObject) -> Ending | None:
 def _outputs(operation: JsonObject, metadata: JsonObject) -> list[str]:
     """An operation that was cancelled has no response: what there is, its metadata tell."""
     for place in (operation.get("response"), metadata.get("output")):
-        name = mapping(place).get("responsesFile")
+        name = mapping_of(place).get("responsesFile")
         if isinstance(name, str) and name:
             return [name]
     return []
 
 
 def _errors(operation: JsonObject, key: str | None) -> list[BatchError]:
-    error = mapping(operation.get("error"))
+    error = mapping_of(operation.get("error"))
     if not error:
         return []
     told = to_told(error)

@@ -18,9 +18,10 @@ from nightmail.providers.gemini.batch_results import made_at, to_outcome, to_pro
 from nightmail.providers.gemini.errors import to_error
 from nightmail.providers.gemini.provider import VERSION, headers_of, model_path, root_of
 from nightmail.providers.http import garbled
+from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpBatches
 from nightmail.providers.native_http import NativeClient, made_since, open_client
-from nightmail.providers.native_results import Found, Reading, mapping
+from nightmail.providers.native_results import Found, Reading
 
 _BATCHES = f"{VERSION}/batches"
 _UPLOAD = f"/upload{VERSION}/files"
@@ -47,7 +48,7 @@ class GeminiBatches(HttpBatches):
         }
         url = self._begin_upload(content, tag)
         answer = self._api.send("POST", url, content=content.read(), headers=headers)
-        return self._api.id_of(mapping(answer.get("file")))
+        return self._api.id_of(mapping_of(answer.get("file")))
 
     def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - it is uploaded
         batch = {"displayName": _name(tag), "inputConfig": {"fileName": prepared}}
@@ -59,7 +60,7 @@ class GeminiBatches(HttpBatches):
         ours = (
             self._api.id_of(each)
             for each in listed
-            if mapping(each.get("metadata")).get("displayName") == _name(intent.tag)
+            if mapping_of(each.get("metadata")).get("displayName") == _name(intent.tag)
         )
         found = next(ours, None)
         return [found] if found else []

@@ -12,8 +12,8 @@ from nightmail.lines import is_too_deep
 from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import GivenBack, Phase, Progress
 from nightmail.providers.http import error_details, provider_error, without_secrets
-from nightmail.providers.json_text import read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, mapping, too_deep
+from nightmail.providers.json_text import mapping_of, read_json
+from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
 from nightmail.providers.openai_protocol.answer import mend_result
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 from nightmail.usage import Usage, usage_of
@@ -50,7 +50,7 @@ def _at(path: str, batch: dict[str, Any]) -> Any:
     """What lies at a dotted path."""
     found: Any = batch
     for name in path.split("."):
-        found = mapping(found).get(name)
+        found = mapping_of(found).get(name)
     return found
 
 
@@ -66,7 +66,7 @@ def to_outcome(content: bytes, reading: Reading) -> Found | None:
 
     A success is an `error` of null and a status of 2xx, whichever file it lies in.
     """
-    return outcome_of(mapping(read_json(content)), content, reading)
+    return outcome_of(mapping_of(read_json(content)), content, reading)
 
 
 def outcome_of(entry: dict[str, Any], content: bytes, reading: Reading) -> Found | None:
@@ -100,14 +100,14 @@ def _answered(number: int, response: dict[str, Any], reading: Reading) -> Found:
 def _failed(number: int, entry: dict[str, Any], reading: Reading) -> Found:
     response = entry.get("response")
     kept = response if isinstance(response, dict) else None
-    return failed(number, reading, mapping(entry.get("error")), kept)
+    return failed(number, reading, mapping_of(entry.get("error")), kept)
 
 
 def _refusal(response: dict[str, Any], reading: Reading) -> Any:
     """The body of one, in OpenAI's envelope wherever the provider puts its words."""
     body: Any = response.get("body")
     status = response.get("status_code")
-    error = mapping(mapping(body).get("error"))
+    error = mapping_of(mapping_of(body).get("error"))
     if isinstance(body, dict) and not error and isinstance(status, int):
         words, key = error_details(body), reading.key
         told = provider_error(words, provider=reading.provider, key=key, status=status)
@@ -119,7 +119,7 @@ def _refusal(response: dict[str, Any], reading: Reading) -> Any:
 
 
 def _to_error(entry: Any) -> BatchError:
-    error = mapping(entry)
+    error = mapping_of(entry)
     line = error.get("line")
     return BatchError(
         code=str(error.get("code") or "provider_error"),

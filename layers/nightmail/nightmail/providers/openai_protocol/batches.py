@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ from nightmail.providers.base import (
     Tag,
 )
 from nightmail.providers.direct import JsonObject
+from nightmail.providers.json_text import moment_of
 from nightmail.providers.native_batches import HttpBatches, in_form
 from nightmail.providers.native_http import made_since, open_client
 from nightmail.providers.native_results import Found, Reading
@@ -112,10 +112,7 @@ def _made_at(batch: JsonObject) -> int | None:
     made_at: Any = batch.get("created_at")
     if isinstance(made_at, int):
         return made_at
-    try:
-        return int(datetime.fromisoformat(str(made_at)).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    return moment_of(made_at)
 
 
 def _is_ours(batch: JsonObject, intent: Intent) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from nightmail.providers.base import Progress
 from nightmail.providers.direct import JsonObject
-from nightmail.providers.json_text import read_json
-from nightmail.providers.native_results import Found, Reading, mapping
+from nightmail.providers.json_text import mapping_of, read_json
+from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol import batch_results
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 
@@ -54,18 +54,18 @@ def to_progress(batch: JsonObject, api: BatchApi) -> Progress:
 
 def lines_of(batch: JsonObject) -> int:
     """How many requests it was made of, or 0 where that is not told yet."""
-    total = mapping(batch.get("request_counts")).get("total")
+    total = mapping_of(batch.get("request_counts")).get("total")
     return total if isinstance(total, int) else 0
 
 
 def to_outcome(content: bytes, reading: Reading) -> Found | None:
     """One result, or None for garbage."""
-    return batch_results.outcome_of(_as_openai(mapping(read_json(content))), content, reading)
+    return batch_results.outcome_of(_as_openai(mapping_of(read_json(content))), content, reading)
 
 
 def _as_openai(result: JsonObject) -> JsonObject:
     """A result in OpenAI's form: an error with a known type is a refusal with its status."""
-    error = mapping(result.get("error"))
+    error = mapping_of(result.get("error"))
     kind = error.get("error_type") or error.get("type")
     status = STATUSES.get(str(kind))
     if status is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nightmail.deployment import Deployment
 from nightmail.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
-from nightmail.providers.base import BatchProvider, Limits
+from nightmail.providers.base import BatchFormat, BatchProvider, Limits
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 from nightmail.providers.openai_protocol.cards import openai_batch_card
 from nightmail.providers.openai_protocol.servers import Server, as_openai
@@ -28,6 +28,12 @@ BATCHES = BatchApi(
 )
 
 
+def _format(deployment: Deployment) -> BatchFormat:
+    from nightmail.providers.openrouter.batch_format import OpenRouterFormat
+
+    return OpenRouterFormat(deployment, SERVER, BATCHES)
+
+
 def _batches(deployment: Deployment, key: str | None) -> BatchProvider:
     from nightmail.providers.openrouter.batches import open_openrouter
 
@@ -35,5 +41,8 @@ def _batches(deployment: Deployment, key: str | None) -> BatchProvider:
 
 
 CARD = replace(
-    openai_batch_card({"openrouter": SERVER}, BATCHES), open_batches=_batches, can_cancel=False
+    openai_batch_card({"openrouter": SERVER}, BATCHES),
+    format=_format,
+    open_batches=_batches,
+    can_cancel=False,
 )

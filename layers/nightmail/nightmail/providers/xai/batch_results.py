@@ -17,7 +17,8 @@ from nightmail.part import OWED, Ending
 from nightmail.providers.base import Phase, Progress, Tag
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
-from nightmail.providers.native_results import Found, Reading, count, mapping
+from nightmail.providers.json_text import mapping_of
+from nightmail.providers.native_results import Found, Reading, count
 from nightmail.providers.openai_protocol.batch_results import outcome_of
 
 # google/rpc/code.proto: cancelled, and a deadline that is over.
@@ -54,7 +55,7 @@ def to_progress(batch: JsonObject, now: float) -> Progress:
     Whether a file is taken in at once is not documented, so that a batch of ours is not over before it
     has as many requests as were sent: what it takes in later would be paid, and answer nobody.
     """
-    state = mapping(batch.get("state"))
+    state = mapping_of(batch.get("state"))
     succeeded, refused = count(state.get("num_success")), count(state.get("num_error"))
     ending = _ending(batch, state, now)
     unanswered = count(state.get("num_cancelled"))
@@ -121,14 +122,14 @@ def to_outcome(entry: JsonObject, page: bytes, reading: Reading) -> Found | None
 def _as_openai(entry: JsonObject) -> JsonObject:
     """A result as a line of OpenAI's output file; where nothing failed, xAI sends an error of 0."""
     line = {**entry, "custom_id": entry.get("batch_request_id"), "response": None, "error": None}
-    result = mapping(entry.get("batch_result"))
-    error = mapping(result.get("error"))
+    result = mapping_of(entry.get("batch_result"))
+    error = mapping_of(result.get("error"))
     code, message = error.get("code"), error.get("message") or entry.get("error_message")
     if isinstance(code, int) and code in _UNANSWERED:
         return {**line, "error": _UNANSWERED[code]}
     if code or message:
         return {**line, "response": _refusal(code, message)}
-    answer = mapping(result.get("response")).get("chat_get_completion")
+    answer = mapping_of(result.get("response")).get("chat_get_completion")
     return {**line, "response": {"status_code": HTTPStatus.OK, "request_id": "", "body": answer}}
 
 

@@ -14,9 +14,9 @@ from nightmail.deployment import Deployment
 from nightmail.providers.base import Cursor, Intent, NumberOf, Progress, Result, ShardInput, Tag
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import garbled
-from nightmail.providers.json_text import read_json
+from nightmail.providers.json_text import mapping_of, read_json
 from nightmail.providers.native_http import PAGE, NativeClient, made_since
-from nightmail.providers.native_results import Reading, mapping
+from nightmail.providers.native_results import Reading
 from nightmail.providers.openai_protocol.batches import OpenAIBatches, open_server
 from nightmail.providers.openai_protocol.request import model_of
 from nightmail.providers.xai.batch_results import made_at, name_of, to_outcome, to_progress
@@ -72,7 +72,7 @@ class XaiBatches(OpenAIBatches):
                 raise garbled(self._name, "with no page of results", response.status_code)
             listed = page.get("results")
             for entry in listed if isinstance(listed, list) else []:
-                yield mapping(entry), response.content
+                yield mapping_of(entry), response.content
             token = page.get("pagination_token")
             if not isinstance(token, str) or token in {"", query.get("pagination_token")}:
                 return
