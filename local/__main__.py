@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from local import cloud
 from local.build import ROOT
 from local.demo import demo
+from local.provider_config import ConfigRefused
+from local.renewal import renew
 
 DEFAULT_PORT = 4000
 MOST_PORTS = 65_535
@@ -50,26 +54,39 @@ def _start(options: argparse.Namespace) -> int:
     except cloud.StartFailed as error:
         print(f"The local cloud did not start. {error}", file=sys.stderr)
         return 1
-    for warning in started.warnings:
-        print(f"Config: {warning}")
-    for name in started.missing:
-        print(f"{name} is not set in this shell; models that need it will say so.")
+    _warn(started.warnings, started.missing)
     _tell(started.variables, options.state)
     return 0
 
 
 def _found(running: dict[str, str], options: argparse.Namespace) -> int:
-    other_config = options.config and str(options.config.resolve()) != running["NIGHTMAIL_CONFIG"]
-    other_port = options.port and f":{options.port}/" not in running["OPENAI_BASE_URL"]
-    if other_config or other_port:
+    """What runs already is left as it is, or has another config from now on."""
+    if options.port and f":{options.port}/" not in running["OPENAI_BASE_URL"]:
         print(
-            f"A local cloud already runs at {running['OPENAI_BASE_URL']}. To change its config or "
-            "port, end it first: make stop",
+            f"A local cloud already runs at {running['OPENAI_BASE_URL']}. To change its port, end it "
+            "first: make stop",
             file=sys.stderr,
         )
         return 1
-    _tell(running, options.state)
+    if options.config is None:
+        _tell(running, options.state)
+        return 0
+    try:
+        renewed = renew(options.state, running, options.config, os.environ)
+    except ConfigRefused as error:
+        print(f"The local cloud keeps the config that it has. {error}", file=sys.stderr)
+        return 1
+    _warn(renewed.warnings, renewed.missing)
+    print(f"The local cloud runs already; within a minute it takes {options.config} and its keys.")
+    _tell(renewed.variables, options.state)
     return 0
+
+
+def _warn(warnings: Sequence[str], missing: Sequence[str]) -> None:
+    for warning in warnings:
+        print(f"Config: {warning}")
+    for name in missing:
+        print(f"{name} is not set in this shell; models that need it will say so.")
 
 
 def _tell(variables: dict[str, str], state: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import secrets
 import shlex
 import shutil
 import tomllib
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 
 from local import emulator, processes
@@ -29,13 +29,12 @@ from local.provider_config import (
     Keys,
     ProviderConfig,
     bedrock_endpoints,
-    simulated_bases,
+    with_simulator,
 )
 
 DEFAULT_CONFIG = Path(__file__).parent / "config.yaml"
 CONFIG_KEY = "config/config.yaml"
 PROCESSES = ("launcher", "simulator")
-SIMULATOR_KEY = "sk-simulated-provider"
 
 
 class StartFailed(Exception):
@@ -130,6 +129,23 @@ def running_variables(state: Path) -> dict[str, str] | None:
     return {name: shlex.split(value)[0] for name, _, value in pairs}
 
 
+def put_config(stack: Stack, session: boto3.Session, config: ProviderConfig, secret: str) -> None:
+    """Where the functions find them; they look again every minute."""
+    session.client("secretsmanager").put_secret_value(
+        SecretId=stack.outputs["SecretName"], SecretString=secret
+    )
+    session.client("s3").put_object(
+        Bucket=stack.outputs["BucketName"], Key=CONFIG_KEY, Body=config.text.encode()
+    )
+
+
+def write_env(state: Path, variables: Mapping[str, str]) -> None:
+    """The `env` file, which `running_variables` reads."""
+    file = state / "env"
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={shlex.quote(text)}\n" for name, text in variables.items()))
+
+
 @dataclass(frozen=True)
 class _Plan:
     """All that can be known, and refused, before anything runs."""
@@ -148,12 +164,8 @@ class _Plan:
 def _prepare(settings: Settings) -> _Plan:
     config = ProviderConfig.read(settings.config)
     simulator_port = processes.free_port()
-    variables = {
-        **settings.variables,
-        **simulated_bases(f"http://127.0.0.1:{simulator_port}"),
-        "NIGHTMAIL_SIMULATOR_KEY": SIMULATOR_KEY,
-    }
-    keys = _keys(settings.state, config.master_key(variables))
+    variables = with_simulator(settings.variables, f"http://127.0.0.1:{simulator_port}")
+    keys = Keys.kept(settings.state, config.master_key(variables))
     secret = config.secret(keys, variables)
     if processes.is_taken(settings.port):
         raise StartFailed(f"Port {settings.port} is taken. Give another one with PORT=...")
@@ -176,12 +188,7 @@ def _start(settings: Settings, plan: _Plan) -> Cloud:
     template = ROOT / "template.yaml"
     parameters = {**_parameters(), **settings.parameters}
     stack = deploy(template, settings.stack, session, parameters, settings.cache)
-    session.client("secretsmanager").put_secret_value(
-        SecretId=stack.outputs["SecretName"], SecretString=plan.secret
-    )
-    session.client("s3").put_object(
-        Bucket=stack.outputs["BucketName"], Key=CONFIG_KEY, Body=plan.config.text.encode()
-    )
+    put_config(stack, session, plan.config, plan.secret)
     cloud.lead_to(stack.outputs["ApiId"])
     warnings = plan.config.config.warnings
     return Cloud(settings, cloud, stack, plan.keys, plan.simulator_url, plan.missing, warnings)
@@ -199,21 +206,6 @@ def _parameters() -> dict[str, str]:
     machine = platform.machine().lower()
     architecture = "arm64" if machine in {"arm64", "aarch64"} else "x86_64"
     return {**parameters, "Architecture": architecture}
-
-
-def _keys(state: Path, master: str | None) -> Keys:
-    """The keys, the same at every start; the config's master key goes before the kept one."""
-    file = state / "keys.json"
-    kept = json.loads(file.read_text()) if file.exists() else {}
-    keys = Keys(
-        master=master or kept.get("master") or f"sk-{secrets.token_urlsafe(24)}",
-        second=kept.get("second") or f"sk-{secrets.token_urlsafe(24)}",
-    )
-    if master is None:
-        kept["master"] = keys.master
-    file.write_text(json.dumps({**kept, "second": keys.second}))
-    file.chmod(0o600)
-    return keys
 
 
 def _await_answer(cloud: Cloud) -> None:
@@ -246,10 +238,7 @@ def _last_error(cloud: Cloud) -> str:
 
 def _write_files(cloud: Cloud) -> None:
     state = cloud.settings.state
-    lines = [f"{name}={shlex.quote(value)}" for name, value in cloud.variables.items()]
-    file = state / "env"
-    file.touch(mode=0o600)
-    file.write_text("\n".join(lines) + "\n")
+    write_env(state, cloud.variables)
     (state / "sam-env.json").write_text(json.dumps(_container_variables(cloud), indent=2))
 
 

@@ -40,13 +40,7 @@ class Emulator:
         }
 
     def session(self) -> boto3.Session:
-        """AWS as the account's root sees it, whatever this process's environment says."""
-        return _Session(
-            self.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-            region_name=REGION,
-        )
+        return session_at(self.endpoint_url)
 
     def lead_to(self, api_id: str) -> None:
         """Let the front door lead to this API."""
@@ -110,6 +104,16 @@ class _Session(boto3.Session):
 
     def resource(self, *args: Any, **options: Any) -> Any:
         return super().resource(*args, **{"endpoint_url": self._endpoint_url, **options})
+
+
+def session_at(endpoint_url: str) -> boto3.Session:
+    """AWS as the account's root sees it, whatever this process's environment says."""
+    return _Session(
+        endpoint_url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+        region_name=REGION,
+    )
 
 
 def start(

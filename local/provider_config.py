@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from nightmail.config.references import is_reference, name_of
 from nightmail.errors import InvalidConfig
 
 from local.simulator.addresses import PROVIDERS, base_of
+
+SIMULATOR_KEY = "sk-simulated-provider"
 
 
 class ConfigRefused(Exception):
@@ -26,6 +29,21 @@ class Keys:
     master: str
     second: str
 
+    @classmethod
+    def kept(cls, state: Path, master: str | None) -> Keys:
+        """Those of a state folder, the same at every start; the config's master key goes first."""
+        file = state / "keys.json"
+        known = json.loads(file.read_text()) if file.exists() else {}
+        keys = cls(
+            master=master or known.get("master") or f"sk-{secrets.token_urlsafe(24)}",
+            second=known.get("second") or f"sk-{secrets.token_urlsafe(24)}",
+        )
+        if master is None:
+            known["master"] = keys.master
+        file.write_text(json.dumps({**known, "second": keys.second}))
+        file.chmod(0o600)
+        return keys
+
 
 def simulated_bases(url: str) -> dict[str, str]:
     """What a config calls the providers that the simulator at this URL is, and their base URLs.
@@ -34,6 +52,11 @@ def simulated_bases(url: str) -> dict[str, str]:
     """
     bases = {f"NIGHTMAIL_SIMULATOR_{name.upper()}_URL": base_of(url, name) for name in PROVIDERS}
     return bases | {"NIGHTMAIL_SIMULATOR_URL": base_of(url, "openai")}
+
+
+def with_simulator(variables: Mapping[str, str], url: str) -> dict[str, str]:
+    """`variables`, and what a config needs of the simulator at this URL."""
+    return {**variables, **simulated_bases(url), "NIGHTMAIL_SIMULATOR_KEY": SIMULATOR_KEY}
 
 
 def bedrock_endpoints(url: str, variables: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nightmail.deployment import Deployment
+from nightmail.deployment import Deployment, Lane
 from nightmail.endpoints import CHAT, ENDPOINTS
 from nightmail.errors import InvalidRequest
 from nightmail.provider_names import SERVED
@@ -53,6 +53,7 @@ _FEATURES: Mapping[str, Mapping[str, Any]] = {
 _MODELS = {
     "anthropic": "claude-opus-4-5",
     "fireworks": "accounts/yours/models/a-model",
+    "fireworks_ai": "accounts/yours/models/a-model",
     "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
     "gemini": "gemini-2.5-flash",
 }
@@ -60,6 +61,7 @@ _HEAD = """# Providers
 
 What each adapter has, as `make docs` reads it off the adapters themselves.
 A deployment's lane is `native` where there is a batch API for the endpoint of a line, and `direct` elsewhere; `batch` in the config chooses.
+Where it says `(native)`, the lane is there with `batch: native` alone: whether the server has OpenAI's batches is for the config to say.
 """
 _FEATURES_HEAD = """
 ## What a chat may ask for
@@ -72,20 +74,21 @@ Servers that are self-made (vLLM, Ollama and others) are sent what they are aske
 
 @dataclass(frozen=True)
 class _Provider:
-    """One of the folders, by the first of its names."""
+    """Those of a folder's names that differ in nothing which is said here."""
 
-    name: str
+    names: tuple[str, ...]
     card: Card
 
     @property
     def title(self) -> str:
-        return ", ".join(f"`{name}`" for name in sorted(self.card.names))
+        return ", ".join(map(_code, self.names))
 
-    def deployment(self) -> Deployment:
-        model = _MODELS.get(self.name, "a-model")
+    def deployment(self, lane: Lane = "native") -> Deployment:
+        name = self.names[0]
+        model = _MODELS.get(name, "a-model")
         bases = {"api_base": "https://provider.example/v1"}
         return Deployment.model_validate(
-            {"name": "any", "provider": self.name, "model": model, "lane": "native", **bases}
+            {"name": "any", "provider": name, "model": model, "lane": lane, **bases}
         )
 
 
@@ -109,13 +112,22 @@ def page() -> str:
 
 
 def _providers() -> Iterator[_Provider]:
-    """Each folder once."""
-    seen: list[Card] = []
+    """All that is served, by their folders."""
+    alike: dict[tuple[int, str], list[_Provider]] = {}
     for name in sorted(SERVED):
         card = card_of(name)
-        if card is not None and card not in seen:
-            seen.append(card)
-            yield _Provider(name, card)
+        if card is not None:
+            one = _Provider((name,), card)
+            alike.setdefault((id(card), str(_facts(one))), []).append(one)
+    for group in alike.values():
+        yield _Provider(tuple(one.names[0] for one in group), group[0].card)
+
+
+def _facts(provider: _Provider) -> list[list[str]]:
+    """All rows, without the name that each begins with."""
+    form = _form_of(provider)
+    limits = _limits_row(provider, form) if form else []
+    return [row[1:] for row in (_endpoints_row(provider), limits, _features_row(provider))]
 
 
 def _form_of(provider: _Provider) -> BatchFormat | None:
@@ -126,17 +138,17 @@ def _form_of(provider: _Provider) -> BatchFormat | None:
 
 
 def _endpoints_row(provider: _Provider) -> list[str]:
-    direct: set[str] = set()
-    for name in provider.card.names:
-        direct |= provider.card.direct_endpoints(name)
-    form = _form_of(provider)
-    native = form.endpoints if form else set()
-    return [provider.title, *(_lanes(each, native, direct) for each in ENDPOINTS)]
+    card, form = provider.card, _form_of(provider)
+    is_unasked = card.open_shared or card.has_batches(provider.deployment("auto"))
+    lanes = {
+        "native" if is_unasked else "(native)": form.endpoints if form else set(),
+        "direct": card.direct_endpoints(provider.names[0]),
+    }
+    return [provider.title, *(_lanes(each, lanes) for each in ENDPOINTS)]
 
 
-def _lanes(endpoint: str, native: Collection[str], direct: Collection[str]) -> str:
-    lanes = (("native", native), ("direct", direct))
-    return ", ".join(lane for lane, endpoints in lanes if endpoint in endpoints)
+def _lanes(endpoint: str, lanes: Mapping[str, Collection[str]]) -> str:
+    return ", ".join(lane for lane, endpoints in lanes.items() if endpoint in endpoints)
 
 
 def _limits_row(provider: _Provider, form: BatchFormat) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import hypothesis
 import pytest
-from nightmail.provider_names import SERVED
+from nightmail.provider_names import SERVED, split_model
 from nightmail.providers.registry import has_direct_lane
 
 from local.simulator.client import SimulatorClient
@@ -22,7 +22,11 @@ hypothesis.settings.load_profile("nightmail")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that names a provider, in a parameter or a mark `of`, goes with that provider's folder."""
+    """A test that names a provider goes with that provider's folder.
+
+    It names one in a mark `of`, or by a parameter: its name, a model of it, what has a `provider`, or a
+    list of these.
+    """
     gone = {provider for provider in SERVED if not has_direct_lane(provider)}
     orphans = [item for item in items if gone and gone & _named_by(item)]
     if orphans:
@@ -34,7 +38,16 @@ def _named_by(item: pytest.Item) -> set[str]:
     case = getattr(item, "callspec", None)
     parameters = case.params.values() if case else ()
     marks = (name for mark in item.iter_markers("of") for name in mark.args)
-    return {*marks, *(value for value in parameters if isinstance(value, str))}
+    return {*marks, *(name for value in parameters for name in _names_in(value))}
+
+
+def _names_in(value: object) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _names_in(each)
+    name = getattr(value, "provider", value)
+    if isinstance(name, str):
+        yield from (name, *(split_model(name) or ())[:1])
 
 
 @pytest.fixture(scope="session")

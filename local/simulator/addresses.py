@@ -2,6 +2,7 @@
 
 /v1/chat/completions, /chat/completions    openai
 /groq/v1/chat/completions                  groq, and so for all that speak OpenAI's protocol
+/openrouter/beta/batches                   openrouter's batches, which /openrouter/v1 has not
 /anthropic/v1/messages                     anthropic
 /cohere/v2/chat                            cohere
 /bedrock/model/.../converse                bedrock, which has no version
@@ -44,6 +45,7 @@ _VERSIONS = {
     "gemini": "v1beta",
     "bedrock": "",
 }
+_IN_BETA = re.compile(r"openrouter/[^/]+/batches(/|\Z)")
 _MEDIA = re.compile(r"^(upload|download)/v1beta(?=/)")
 
 
@@ -60,7 +62,7 @@ def address_of(path: str) -> Address:
         return Address("openai", path.removeprefix("/v1"))
     if first == "gemini":
         rest = _MEDIA.sub(r"v1beta/\1", rest)
-    version = _VERSIONS.get(first, "v1")
+    version = "beta" if _IN_BETA.match(path, 1) else _VERSIONS.get(first, "v1")
     own = rest.removeprefix(version) if version else f"/{rest}"
     if first == "azure":
         own = own.removeprefix("/v1")

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local.simulator.azure.batches import ENDPOINTS as DATED_ENDPOINTS
 from local.simulator.azure.batches import DatedAzureBatch
 from local.simulator.errors import (
     ApiError,
@@ -19,6 +20,7 @@ from local.simulator.errors import (
     unknown_parameter,
 )
 from local.simulator.file_batches import batch_of, look_at, new_batch, shown, start
+from local.simulator.groq.batches import GroqBatch
 from local.simulator.openai_batches import OpenAIBatch
 from local.simulator.requests import json_body, json_response, page
 
@@ -36,16 +38,18 @@ _REQUIRED = ["input_file_id", "endpoint", "completion_window"]
 _FIELDS = {*_REQUIRED, "metadata", "output_expires_after"}
 _UNCANCELLABLE = frozenset({"failed", "completed", "expired"})
 _MOST_PAIRS, _MOST_KEY, _MOST_VALUE = 16, 64, 512
+_KINDS: dict[str, type[OpenAIBatch]] = {"groq": GroqBatch}
 _LEAST_SECONDS, _MOST_SECONDS = 3600, 30 * 24 * 3600
 
 
 async def create(request: Request) -> Response:
     body = await json_body(request)
-    _check(body)
-    is_dated = request.state.call.provider == "azure" and "api-version" in request.query_params
+    provider = request.state.call.provider
+    is_dated = provider == "azure" and "api-version" in request.query_params
+    _check(body, DATED_ENDPOINTS if is_dated else ENDPOINTS)
     batch = new_batch(
         request,
-        DatedAzureBatch if is_dated else OpenAIBatch,
+        DatedAzureBatch if is_dated else _KINDS.get(provider, OpenAIBatch),
         body["input_file_id"],
         endpoint=body["endpoint"],
         metadata=body.get("metadata"),
@@ -55,7 +59,7 @@ async def create(request: Request) -> Response:
     return json_response(batch.to_object())
 
 
-def _check(body: dict[str, Any]) -> None:
+def _check(body: dict[str, Any], endpoints: list[str]) -> None:
     for name in body:
         if name not in _FIELDS:
             raise unknown_parameter(name)
@@ -64,8 +68,8 @@ def _check(body: dict[str, Any]) -> None:
             raise missing_parameter(name)
         if not isinstance(body[name], str):
             raise invalid_type(name, "a string", body[name])
-    if body["endpoint"] not in ENDPOINTS:
-        raise invalid_value("endpoint", body["endpoint"], ENDPOINTS)
+    if body["endpoint"] not in endpoints:
+        raise invalid_value("endpoint", body["endpoint"], endpoints)
     if body["completion_window"] != "24h":
         raise invalid_value("completion_window", body["completion_window"], ["24h"])
     _check_metadata(body.get("metadata"))

@@ -8,13 +8,15 @@ from local.simulator.bedrock.dialect import BedrockDialect
 from local.simulator.cohere.dialect import CohereDialect
 from local.simulator.dialect import Dialect
 from local.simulator.gemini.dialect import GeminiDialect
+from local.simulator.groq.dialect import GroqDialect
 from local.simulator.mistral.dialect import MistralDialect
 from local.simulator.openai_dialect import OpenAIDialect
 from local.simulator.openrouter.dialect import OpenRouterDialect
+from local.simulator.together.dialect import TogetherDialect
 from local.simulator.xai.dialect import XaiDialect
 
 _LENIENT = OpenAIDialect(is_strict=False)
-_GENEROUS = OpenAIDialect(is_strict=False, usage="end")
+_TOGETHER = TogetherDialect(is_strict=False)
 _DIALECTS: dict[str, Dialect] = {
     "openai": OpenAIDialect(),
     "anthropic": AnthropicDialect(),
@@ -22,9 +24,11 @@ _DIALECTS: dict[str, Dialect] = {
     "azure": AzureDialect(),
     "cohere": CohereDialect(),
     "gemini": GeminiDialect(),
-    "groq": _GENEROUS,
+    "groq": GroqDialect(is_strict=False, usage="end"),
     "mistral": MistralDialect(is_strict=False, usage="end"),
     "openrouter": OpenRouterDialect(is_strict=False),
+    "together": _TOGETHER,
+    "together_ai": _TOGETHER,
     "xai": XaiDialect(is_strict=False),
 }
 

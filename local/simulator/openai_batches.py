@@ -31,6 +31,8 @@ class OpenAIBatch(Batch):
     lines_have_routes: ClassVar[bool] = True
     names_results: ClassVar[bool] = True
     """Whether each line of its results has an id."""
+    wrong_url: ClassVar[str] = "invalid_url"
+    """What a line is told whose URL is not the batch's."""
     keeps_empty_files: ClassVar[bool] = False
     is_of_a_key: ClassVar[bool] = False
     """Whether the key that made it alone may see it; else all of the organization may."""

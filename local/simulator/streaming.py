@@ -14,6 +14,7 @@ Chunk = dict[str, Any]
 UsageAt = Literal["nowhere", "chunk", "end"]
 """Usage comes in a chunk of its own, or with the finish reason, or not at all."""
 
+_HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
 DONE = Event(b"data: [DONE]\n\n")
 _WORD = re.compile(r"\S+\s*")
 _PIECE = 8
@@ -22,8 +23,8 @@ _PIECE = 8
 def events(completion: Chunk, usage: UsageAt) -> Iterator[Event]:
     """Events that add up to the completion, word by word."""
     told: Chunk = {"usage": None} if usage == "chunk" else {}
-    head = {name: completion[name] for name in ("id", "created", "model", "system_fingerprint")}
-    head |= {"object": "chat.completion.chunk", "service_tier": completion["service_tier"]}
+    head = {name: completion[name] for name in _HEAD if name in completion}
+    head["object"] = "chat.completion.chunk"
     for choice in completion["choices"]:
         for delta, finish_reason in _deltas(choice):
             piece = {"index": choice["index"], "delta": delta, "logprobs": None}
@@ -54,11 +55,23 @@ def _deltas(choice: Chunk) -> Iterator[tuple[Chunk, str | None]]:
     message = choice["message"]
     yield {"role": "assistant", "content": "", "refusal": None}, None
     for name in ("reasoning_content", "refusal", "content"):
-        for word in words(message.get(name) or ""):
+        for word in _spoken(message.get(name) or ""):
             yield {name: word}, None
     for index, call in enumerate(message.get("tool_calls") or []):
         yield from _call_deltas(index, call)
     yield {}, choice["finish_reason"]
+
+
+def _spoken(content: str | list[Chunk]) -> Iterator[str | list[Chunk]]:
+    """Word by word; what was thought stays a part where content has parts."""
+    if isinstance(content, str):
+        yield from words(content)
+        return
+    for part in content:
+        for thought in part.get("thinking", ()):
+            for word in words(thought["text"]):
+                yield [{**part, "thinking": [{**thought, "text": word}]}]
+        yield from words(part.get("text", ""))
 
 
 def _call_deltas(index: int, call: Chunk) -> Iterator[tuple[Chunk, str | None]]:

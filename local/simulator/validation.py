@@ -116,7 +116,7 @@ def _faults_of(
         yield "invalid_method", "Only the method POST is supported.", "method"
     if batch.lines_have_routes and line["url"] != batch.endpoint:
         message = "The URL provided for this request does not match the batch endpoint."
-        yield "invalid_url", message, "url"
+        yield batch.wrong_url, message, "url"
     yield from _faults_of_body(line["body"], batch, checked)
 
 
@@ -139,7 +139,7 @@ def _faults_of_body(
     if batch.faults.get(UnknownModel):
         message = f"The provided model '{model}' is not supported by the Batch API."
         yield "model_not_found", message, "body.model"
-    if batch.endpoint == "/v1/chat/completions" and not body.get("messages"):
+    if batch.endpoint.endswith("/chat/completions") and not body.get("messages"):
         yield "invalid_request", "Messages parameter is required.", "body.messages"
     if body.get("stream"):
         message = "Chat Completions: Streaming is not supported in the Batch API."

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from nightmail.providers.registry import has_direct_lane
 
 from local.simulator.client import SimulatorClient
 from tests.contract.calls import create_batch, look
@@ -15,7 +16,7 @@ from tests.contract.life import Life
 from tests.simulated import as_jsonl, events_of, line
 from tests.template import Json
 
-MODELS = {
+_MODELS = {
     "openai": "gpt-4o-mini",
     "anthropic": "claude-haiku-4-5",
     "cohere": "command-a-03-2025",
@@ -24,6 +25,7 @@ MODELS = {
     "bedrock": "bedrock/anthropic.claude-haiku-4-5-20251001-v1:0",
     "gemini": "gemini/gemini-2.5-flash",
 }
+MODELS = {provider: model for provider, model in _MODELS.items() if has_direct_lane(provider)}
 GOOD = "gpt-5-mini"
 KEY = "sk-simulator"
 PROMPT = [{"role": "user", "content": "Hi"}]
@@ -190,6 +192,7 @@ def test_an_answer_is_passed_on_at_any_depth_or_refused_as_too_deep(
     assert found == sorted(found)
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_a_race_that_broken_providers_lose_tells_of_each(
     http: httpx.Client, simulator: SimulatorClient
 ) -> None:

@@ -88,6 +88,7 @@ def test_chats_are_answered_line_by_line_in_the_order_of_the_input(
     assert batch["usage"]["input_tokens"] == sum(usage) > 0
 
 
+@pytest.mark.of("cohere")
 def test_embeddings_come_from_a_provider_that_has_no_batches(
     office: Office, client: openai.OpenAI
 ) -> None:

@@ -16,6 +16,8 @@ from tests.contract.conftest import MASTER_KEY
 from tests.contract.gateway_server import GatewayServer
 from tests.unit.conftest import ENVIRONMENT
 
+pytestmark = pytest.mark.of("groq")
+
 NAMES = "gpt-4o, groq-llama"
 
 

@@ -54,7 +54,6 @@ def gist(completion: ChatCompletion) -> Json:
     }
 
 
-@pytest.mark.of("groq")
 @pytest.mark.parametrize("model", MODELS)
 def test_a_chat_says_the_same_whole_and_as_a_stream(client: openai.OpenAI, model: str) -> None:
     asked: Json = {"model": model, "messages": [*said("Hello!"), *said("Who are you?")]}
@@ -67,7 +66,6 @@ def test_a_chat_says_the_same_whole_and_as_a_stream(client: openai.OpenAI, model
     assert all(told["tokens"])
 
 
-@pytest.mark.of("groq")
 @pytest.mark.parametrize("model", MODELS)
 def test_tools_are_called_and_their_results_are_answered(client: openai.OpenAI, model: str) -> None:
     asked: Json = {
@@ -94,7 +92,7 @@ def test_tools_are_called_and_their_results_are_answered(client: openai.OpenAI, 
     assert last.choices[0].message.content
 
 
-@pytest.mark.of("groq")
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_without_a_wish_for_the_fastest_several_models_answer_an_array(
     client: openai.OpenAI,
 ) -> None:
@@ -105,6 +103,7 @@ def test_without_a_wish_for_the_fastest_several_models_answer_an_array(
         assert all(isinstance(each, ChatCompletion) for each in answers)
 
 
+@pytest.mark.of("anthropic")
 def test_a_list_of_names_races_as_names_with_commas_do(client: openai.OpenAI) -> None:
     names: Any = [OPENAI, ANTHROPIC]
 
@@ -116,7 +115,7 @@ def test_a_list_of_names_races_as_names_with_commas_do(client: openai.OpenAI) ->
     assert raw.headers["x-nightmail-winner"] in names
 
 
-@pytest.mark.of("groq")
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_litellms_header_races_too(client: openai.OpenAI) -> None:
     raw = client.chat.completions.with_raw_response.create(
         model=ALL,
@@ -127,7 +126,7 @@ def test_litellms_header_races_too(client: openai.OpenAI) -> None:
     assert raw.parse().model == raw.headers["x-nightmail-winner"]
 
 
-@pytest.mark.of("groq")
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_all_answers_as_a_stream_are_told_apart(client: openai.OpenAI) -> None:
     chunks: list[Any] = list(
         client.chat.completions.create(model=ALL, messages=said("Hi"), stream=True)
@@ -144,7 +143,7 @@ def test_all_answers_as_a_stream_are_told_apart(client: openai.OpenAI) -> None:
     assert len({own[0].id for own in by_index.values()}) == len(MODELS)
 
 
-@pytest.mark.of("groq")
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_many_prompts_for_many_models_are_lists_of_lists(client: openai.OpenAI) -> None:
     prompts: Any = [said(f"Question {number}") for number in range(3)]
 
@@ -159,7 +158,7 @@ def test_many_prompts_for_many_models_are_lists_of_lists(client: openai.OpenAI) 
     assert len({answer.choices[0].message.content for answer in one}) == len(prompts)
 
 
-@pytest.mark.of("groq")
+@pytest.mark.of("anthropic", "cohere", "groq")
 def test_all_responses_have_an_endpoint_of_their_own(
     http: httpx.Client, simulator: SimulatorClient
 ) -> None:
@@ -185,7 +184,6 @@ def test_all_responses_have_an_endpoint_of_their_own(
     assert streamed.text.endswith("data: [DONE]\n\n")
 
 
-@pytest.mark.of("cohere")
 @pytest.mark.parametrize("model", ["text-embedding-3-small", "embed-v4.0"])
 def test_embeddings_are_the_same_in_the_clients_base64_and_as_numbers(
     client: openai.OpenAI, model: str
@@ -215,6 +213,7 @@ def test_the_configs_fallbacks_stand_in_for_a_model_that_fails(
     assert {chunk.model for chunk in chunks} == {"gpt-4o-mini"}
 
 
+@pytest.mark.of("anthropic", "cohere")
 def test_a_request_names_its_own_fallbacks_and_retries(
     client: openai.OpenAI, simulator: SimulatorClient
 ) -> None:

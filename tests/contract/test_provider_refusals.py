@@ -192,6 +192,7 @@ def test_a_batchs_lines_fail_in_the_words_of_the_provider(
     assert simulator.batches() == []
 
 
+@pytest.mark.of("azure")
 @pytest.mark.parametrize(("window", "completed"), [("1h", 0), ("24h", 2)], ids=["direct", "native"])
 def test_an_azure_deployment_for_batches_alone_takes_batches_and_no_calls(
     http: httpx.Client, life: Life, window: str, completed: int

@@ -61,6 +61,7 @@ def outcomes(headers: Any) -> dict[str, str]:
     return {line["model"]: line["outcome"] for line in json.loads(headers["x-nightmail-race"])}
 
 
+@pytest.mark.of("anthropic", "cohere")
 @pytest.mark.parametrize("models", ORDERS)
 def test_the_winner_is_answered_while_the_loser_is_held_whatever_the_order(
     client: openai.OpenAI, simulator: SimulatorClient, models: str
@@ -81,6 +82,7 @@ def test_the_winner_is_answered_while_the_loser_is_held_whatever_the_order(
     assert_hung_up_on_while_held(simulator)
 
 
+@pytest.mark.of("anthropic", "cohere")
 @pytest.mark.parametrize("models", ORDERS)
 def test_the_first_token_wins_and_not_the_first_open_stream_whatever_the_order(
     client: openai.OpenAI, simulator: SimulatorClient, models: str
@@ -106,6 +108,7 @@ def test_the_first_token_wins_and_not_the_first_open_stream_whatever_the_order(
     assert_hung_up_on_while_held(simulator)
 
 
+@pytest.mark.of("anthropic", "cohere")
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_race_has_an_endpoint_of_its_own(
     http: httpx.Client, simulator: SimulatorClient, *, stream: bool
@@ -124,6 +127,7 @@ def test_a_race_has_an_endpoint_of_its_own(
     assert_hung_up_on_while_held(simulator)
 
 
+@pytest.mark.of("anthropic")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("how", ["empty", "filter"])
 def test_an_answer_without_content_does_not_win_while_another_may(

@@ -56,6 +56,17 @@ def test_only_what_has_no_arn_is_allowed_everywhere() -> None:
     assert [action for action in everywhere if not WITHOUT_ARN.fullmatch(action)] == []
 
 
+def test_who_may_stop_a_job_may_look_for_it_too() -> None:
+    """One of an unclear submission is found by the list, and stopped nowhere else."""
+    stops, lists = (
+        {role for role, granted_action, _ in granted() if granted_action == f"bedrock:{action}"}
+        for action in ("StopModelInvocationJob", "ListModelInvocationJobs")
+    )
+
+    assert len(stops) >= len(("SubmitShard", "PollShard", "FinalizeBatch", "FailBatch"))
+    assert stops <= lists
+
+
 def test_no_role_takes_a_managed_policy_but_logs_and_traces() -> None:
     for properties in template.translated_resources("AWS::IAM::Role").values():
         plain = {each for each in properties["ManagedPolicyArns"] if isinstance(each, str)}

@@ -1,4 +1,4 @@
-"""What the simulator answers as Anthropic, and what it answers with tools, is as it is described."""
+"""What the simulator answers, of every kind and as other providers, is as they describe it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tests.simulated import Json, Provider, chat, events_of, tool
 from tests.simulated_messages import MessageBatches, request
 from tests.simulated_providers import anthropic_client, message
 from tests.simulated_providers import ask_anthropic as ask
+from tests.unit.adapters.cases import CHAT, KEY
 from tests.unit.adapters.documents import check_schema
+from tests.unit.native.cases import TAG, NativeSamples
+from tests.unit.native.table import ADAPTERS
 
 OPENAI, ANTHROPIC = "openai.relaxed.openapi.yaml", "anthropic.trimmed.openapi.yaml"
 TOOL = {"name": "f", "input_schema": {"type": "object", "properties": {"a": {}}}}
@@ -94,3 +97,75 @@ def test_chat_answers_of_every_kind_are_as_described(provider: Provider, how: st
     check_schema(OPENAI, "CreateChatCompletionResponse", provider.ask(body).json())
     for chunk in events_of(streamed.text):
         check_schema(OPENAI, "CreateChatCompletionStreamResponse", chunk)
+
+
+# ---- Providers that resemble OpenAI
+
+RESEMBLING = {
+    "groq": ("groq.trimmed.openapi.yaml", "CreateChatCompletionResponse"),
+    "mistral": ("mistral.trimmed.openapi.yaml", "ChatCompletionResponse"),
+    "together_ai": ("together.trimmed.openapi.yaml", "ChatCompletionResponse"),
+}
+# Mistral's description wants one that it does not describe.
+UNDESCRIBED = {"mistral": {"data": None}}
+CHATS: list[Json] = [
+    chat("[[cached:5]]"),
+    chat("[[think:3]]"),
+    chat("[[think:3]]", tools=[tool()]),
+    chat("[[tool:2]]", tools=[tool(), tool("g")]),
+    chat("[[empty]]"),
+    chat("Hi", max_tokens=2),
+    chat("Hi", n=2),
+]
+
+
+@pytest.mark.parametrize("name", RESEMBLING)
+@pytest.mark.parametrize("body", CHATS)
+def test_chat_answers_are_as_each_provider_describes_them(
+    simulator: SimulatorClient, name: str, body: Json
+) -> None:
+    answer = post(simulator, name, body).raise_for_status().json()
+
+    check_schema(*RESEMBLING[name], UNDESCRIBED.get(name, {}) | answer)
+
+
+def post(simulator: SimulatorClient, name: str, body: Json) -> httpx.Response:
+    url = f"{simulator.base_of(name)}/chat/completions"
+    return httpx.post(url, json=body, headers={"authorization": f"Bearer {KEY}"}, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [samples for samples in ADAPTERS if samples.direct.provider in RESEMBLING],
+    ids=lambda samples: samples.direct.provider,
+)
+def test_batches_are_as_each_provider_describes_them(
+    simulator: SimulatorClient, samples: NativeSamples
+) -> None:
+    base = simulator.base_of(samples.direct.provider)
+    provider, content = samples.opened(base), samples.shard_input()
+
+    def submitted() -> str:
+        return provider.submit(provider.prepare(content, TAG), content, CHAT, TAG)
+
+    def check(identity: str) -> None:
+        url = base + samples.batch_path(identity)
+        headers = {"authorization": f"Bearer {KEY}"}
+        answer = httpx.get(url, headers=headers, trust_env=False).raise_for_status()
+        samples.check_batch(answer.json())
+
+    moods: list[Json] = [{"kind": "lagging_counts"}, {"kind": "late_output", "polls": 1}]
+    for mood in (*moods, {"kind": "expired_batch"}, {"kind": "failed_batch", "errors": []}):
+        simulator.behave(mood)
+        identity = submitted()
+        check(identity)
+        simulator.until_final(identity)
+        check(identity)
+        check(identity)
+    simulator.behave({"kind": "stuck_batch"})
+    identity = submitted()
+    simulator.until_settled()
+    provider.cancel(identity)
+    check(identity)
+    simulator.until_final(identity)
+    check(identity)

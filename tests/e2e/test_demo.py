@@ -18,7 +18,7 @@ from rich.console import Console
 from local import cloud as local_cloud
 from local import demo
 from local.build import ROOT
-from local.cloud import SIMULATOR_KEY
+from local.provider_config import SIMULATOR_KEY
 from local.simulator.answers import digest
 from tests.e2e.conftest import BATCH_SECONDS, RunningCloud
 

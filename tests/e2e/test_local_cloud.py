@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import httpx
 
 from local import processes
 from local.build import ROOT
-from local.cloud import running_variables
+from local.cloud import CONFIG_KEY, running_variables
+from local.deploy import describe
+from local.emulator import session_at
 from tests.e2e.conftest import RunningCloud
 
 
@@ -143,3 +146,50 @@ def test_a_start_with_a_config_that_the_gateway_refuses_leaves_nothing_running(
     assert status == 1
     assert "model_list[0].litellm_params.model" in said
     assert left_behind(tmp_path) == []
+
+
+def test_a_second_start_with_a_config_gives_it_and_its_keys_to_the_running_cloud(
+    tmp_path: Path,
+) -> None:
+    config, port = tmp_path / "my.yaml", str(processes.free_port())
+    entry = (
+        "model_list: [{model_name: %s, litellm_params: {model: openai/m, api_key: os.environ/%s}}]"
+    )
+    config.write_text(entry % ("first", "FIRST_KEY"))
+    options = ("--config", str(config))
+    try:
+        assert local("start", tmp_path, *options, "--port", port, FIRST_KEY="sk-1")[0] == 0
+        config.write_text(entry % ("second", "SECOND_KEY"))
+
+        status, said = local("start", tmp_path, *options)
+        assert status == 0
+        assert "SECOND_KEY is not set in this shell" in said
+        status, said = local("start", tmp_path, *options, SECOND_KEY="sk-2")
+        assert status == 0
+        assert "is not set in this shell" not in said
+        assert f"within a minute it takes {config} and its keys" in said
+
+        running = running_variables(tmp_path) or {}
+        session = session_at(running["AWS_ENDPOINT_URL"])
+        outputs = describe(running["NIGHTMAIL_STACK"], session).outputs
+        secret = _secret_in(session, outputs["SecretName"])
+        assert {name: secret[name] for name in ("FIRST_KEY", "SECOND_KEY", "master_key")} == {
+            "FIRST_KEY": "sk-1",
+            "SECOND_KEY": "sk-2",
+            "master_key": running["OPENAI_API_KEY"],
+        }
+        held = session.client("s3").get_object(Bucket=outputs["BucketName"], Key=CONFIG_KEY)
+        assert held["Body"].read() == config.read_bytes()
+
+        config.write_text("model_list: [")
+        status, said = local("start", tmp_path, *options)
+        assert status == 1
+        assert "keeps the config that it has" in said
+    finally:
+        local("stop", tmp_path)
+
+
+def _secret_in(session: boto3.Session, name: str) -> dict[str, str]:
+    client = session.client("secretsmanager")
+    found: dict[str, str] = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    return found

@@ -7,10 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from nightmail.endpoints import RESPONSES
 from nightmail.errors import ProviderError, ProviderRejected
 from nightmail.outcome import Kind
 from nightmail.part import Ending
-from nightmail.providers.base import BatchProvider
+from nightmail.providers.base import BatchProvider, ShardInput
 from nightmail.providers.registry import open_provider
 
 from local.simulator.client import SimulatorClient
@@ -26,8 +27,15 @@ def at(simulator: SimulatorClient, version: str | None = DATED) -> BatchProvider
     return open_provider(AZURE.deployment(api_base=base, api_version=version), KEY)
 
 
-def submit(provider: BatchProvider) -> str:
-    content = AZURE.shard_input()
+def shard(version: str | None = DATED) -> ShardInput:
+    form = AZURE.format(api_version=version)
+    question = AZURE.line(1, {"messages": [{"role": "user", "content": "Hi"}]})
+    lines = [form.to_line(question, a_line_id(number)) for number in (1, 2, 3)]
+    return ShardInput(lambda: lines, sum(map(len, lines)), len(lines))
+
+
+def submit(provider: BatchProvider, version: str | None = DATED) -> str:
+    content = shard(version)
     return provider.submit(provider.prepare(content, TAG), content, CHAT, TAG)
 
 
@@ -41,7 +49,7 @@ def test_a_batch_lives_its_whole_life_on_either_surface(
     simulator: SimulatorClient, version: str | None
 ) -> None:
     provider = at(simulator, version)
-    identity = submit(provider)
+    identity = submit(provider, version)
     simulator.until_final(identity)
     ended = provider.poll(identity)
     assert (ended.ending, ended.completed, ended.failed) == (Ending.COMPLETED, 3, 0)
@@ -52,6 +60,27 @@ def test_a_batch_lives_its_whole_life_on_either_surface(
     expected = f"api-version={version}" if version else ""
     told = {(call["provider"], call["query"]) for call in simulator.calls()}
     assert told == {("azure", expected)}
+
+
+def test_lines_name_their_endpoint_as_the_surface_does(version: str | None) -> None:
+    chat = AZURE.sent({"messages": []}, api_version=version)
+    responses = AZURE.sent({"input": "Hi"}, RESPONSES, api_version=version)
+    assert chat["url"] == ("/chat/completions" if version else CHAT)
+    assert responses["url"] == RESPONSES
+
+
+def test_a_batch_names_its_endpoint_as_its_lines_do(
+    simulator: SimulatorClient, version: str | None
+) -> None:
+    """The service fails one whose lines are of the other surface."""
+    other = None if version else DATED
+    provider = at(simulator, version)
+    identity = submit(provider, other)
+    simulator.until_final(identity)
+    ended = provider.poll(identity)
+    assert ended.ending is Ending.FAILED
+    code = "url_mismatch" if version else "invalid_url"
+    assert {error.code for error in ended.errors} == {code}
 
 
 def test_the_words_of_a_dated_version_are_understood(simulator: SimulatorClient) -> None:
@@ -73,7 +102,7 @@ def test_what_a_dated_version_started_without_an_answer_is_found(
     simulator: SimulatorClient, version: str | None
 ) -> None:
     provider = at(simulator, version)
-    identity = submit(provider)
+    identity = submit(provider, version)
     assert provider.find(intent(since=round(time()))) == [identity]
     assert provider.find(intent(since=round(time()) + 3600)) == []
 
@@ -106,7 +135,7 @@ def test_a_deployment_of_another_type_is_refused_in_the_services_words(
     with pytest.raises(
         ProviderRejected, match="does not work with the deployment's type"
     ) as caught:
-        submit(at(simulator, version))
+        submit(at(simulator, version), version)
     assert (caught.value.code, caught.value.http_status) == ("OperationNotSupported", 400)
 
 

@@ -245,6 +245,17 @@ def test_a_batch_that_is_late_before_it_is_planned_expires(world: World) -> None
     assert world.simulator.calls() == []
 
 
+@those(lambda lane: not lane.cancels)
+def test_a_provider_out_of_reach_that_stops_no_batch_is_called_while_there_is_time(
+    world: World,
+) -> None:
+    first = next(iter(world.native.calls.values()))
+    world.simulator.behave({"kind": "status", "status": 503, "match": first})
+    assert finish(world, requests(2)) == "completed"
+    assert world.check_promises(requests(2)).lanes == ["direct"] * 2
+
+
+@those(lambda lane: lane.cancels)
 def test_a_provider_out_of_reach_for_the_whole_window_ends_in_expiry(world: World) -> None:
     first = next(iter(world.native.calls.values()))
     world.simulator.behave({"kind": "status", "status": 503, "match": first})

@@ -91,6 +91,7 @@ def deployment(model: str = MODEL, **more: Any) -> Deployment:
         ({"aws_region_name": "os.environ/REGION"}, False),
         ({"model": f"arn:aws:bedrock:eu-west-1::foundation-model/{MODEL}"}, False),
         ({"aws_access_key_id": "os.environ/ID", "aws_secret_access_key": "os.environ/KEY"}, False),
+        ({"aws_secret_access_key": "os.environ/KEY"}, False),
         ({"api_key": "os.environ/KEY"}, False),
         ({"api_base": "https://runtime.example"}, False),
         ({"model": "amazon.titan-embed-text-v2:0"}, False),

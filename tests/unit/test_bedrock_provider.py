@@ -26,6 +26,7 @@ from nightmail.errors import (
     ProviderTimedOut,
     ProviderUnavailable,
 )
+from nightmail.library.credentials import Credentials, KeyRing
 from nightmail.providers.bedrock.provider import BedrockProvider
 from nightmail.providers.direct import HttpAnswer, HttpRequest, JsonObject
 from nightmail.providers.registry import open_direct
@@ -132,6 +133,27 @@ def test_without_credentials_it_says_what_to_give(monkeypatch: pytest.MonkeyPatc
     sign = written(deployment(), ASKED).sign
     assert sign
     with pytest.raises(CredentialMissing, match="aws_access_key_id"):
+        sign()
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("aws_access_key_id", "aws_secret_access_key"),
+        ("aws_secret_access_key", "aws_access_key_id"),
+        ("aws_session_token", "aws_access_key_id"),
+    ],
+)
+def test_half_a_credential_is_never_made_whole_by_this_process(
+    monkeypatch: pytest.MonkeyPatch, given: str, missing: str
+) -> None:
+    """Another account would pay."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOWN")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "of-the-environment")
+    sign = written(deployment(**{given: "half"}), ASKED).sign
+    assert sign
+    with pytest.raises(InvalidConfig, match=f"{missing} is missing"):
         sign()
 
 
@@ -297,12 +319,53 @@ def test_an_answer_that_the_model_spoiled_is_garbled() -> None:
         )
 
 
-def test_titan_takes_one_text() -> None:
+def test_titan_is_asked_for_one_text_after_the_other(simulator: SimulatorClient) -> None:
     one = sent({"input": ["one"], "dimensions": 256}, TITAN, EMBEDDINGS)
     assert one == {"inputText": "one", "dimensions": 256}
-    with pytest.raises(InvalidRequest, match="takes one text") as caught:
-        sent({"input": ["one", "two"]}, TITAN, EMBEDDINGS)
-    assert caught.value.param == "input"
+
+    given = {"input": ["one", "two words", "one"], "dimensions": 4}
+    whole = answer(call_to(simulator, "bedrock", TITAN, given, EMBEDDINGS))
+    alone = [
+        answer(call_to(simulator, "bedrock", TITAN, {**given, "input": text}, EMBEDDINGS))
+        for text in ("one", "two words")
+    ]
+
+    assert [row["index"] for row in whole["data"]] == [0, 1, 2]
+    one_text, other = (each["data"][0]["embedding"] for each in alone)
+    assert [row["embedding"] for row in whole["data"]] == [one_text, other, one_text]
+    assert one_text != other
+    assert whole["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+    assert whole["model"] == "public"
+
+
+def test_a_callers_headers_go_with_each_text(simulator: SimulatorClient) -> None:
+    ring = KeyRing()
+    key = ring.keep(Credentials("key", {"x-team": "search"}))
+    of = deployment(TITAN, api_base=simulator.base_of("bedrock"), api_key=key)
+
+    async def ask() -> JsonObject:
+        async with Engine(ring.direct_of) as engine:
+            return (await engine.call(Call([of], EMBEDDINGS, {"input": ["one", "two"]}))).body
+
+    assert len(asyncio.run(ask())["data"]) == 2
+    assert len(simulator.calls()) == 2
+
+
+def test_of_several_texts_one_that_fails_fails_the_call(simulator: SimulatorClient) -> None:
+    simulator.behave({"kind": "status", "status": 403, "match": {"text": "two"}})
+    given = {"input": ["one", "two", "three"]}
+
+    with pytest.raises(ProviderRejected):
+        answer(call_to(simulator, "bedrock", TITAN, given, EMBEDDINGS))
+
+    assert len(simulator.calls()) == 2
+
+
+def test_too_many_texts_are_refused_before_one_is_sent(simulator: SimulatorClient) -> None:
+    with pytest.raises(InvalidRequest, match="maximum length 96"):
+        answer(call_to(simulator, "bedrock", TITAN, {"input": ["one"] * 97}, EMBEDDINGS))
+
+    assert simulator.calls() == []
 
 
 def test_cohere_takes_96_texts() -> None:

@@ -158,8 +158,88 @@ def test_jobs_are_counted_for_bedrock_alone() -> None:
     (deployment,) = config.deployments("m")
     assert deployment.max_batch_jobs == 10
     assert config.warnings == ()
-    (warning,) = config_of("model: openai/a, max_batch_jobs: 10").warnings
-    assert warning.startswith(f"{PARAMS}.max_batch_jobs: only bedrock's jobs are counted")
+
+
+@pytest.mark.parametrize(
+    ("params", "warning"),
+    [
+        ("model: openai/a, max_batch_jobs: 10", "max_batch_jobs: only bedrock has this, and not"),
+        ("model: groq/a, api_version: 2024-10-21", "api_version: only azure has this, and not"),
+        ("model: groq/a, aws_region_name: eu-west-1", "aws_region_name: only bedrock has this"),
+        ("model: cohere/a, organization: org-1", "organization: cohere has none"),
+        ("model: groq/a, organization: org-1", ""),
+        ("model: azure/a, api_version: 2024-10-21", ""),
+        (
+            "model: bedrock/us-west-2/a, aws_region_name: eu-west-1",
+            "aws_region_name: eu-west-1 is called, not the us-west-2 of the model's name",
+        ),
+        ("model: bedrock/us-west-2/a, aws_region_name: us-west-2", ""),
+        ("model: bedrock/us-west-2/a, aws_region_name: os.environ/REGION", ""),
+        ("model: bedrock/a, aws_region_name: eu-west-1", ""),
+        ("model: hosted_vllm/a", "api_base: hosted_vllm is a server of your own: say where"),
+        ("model: a, custom_llm_provider: openai_like", "api_base: openai_like is a server of your"),
+        ("model: hosted_vllm/a, api_base: http://host:8000", ""),
+        ("model: ollama/a", ""),
+    ],
+)
+def test_what_a_provider_does_not_read_or_misses_is_named(params: str, warning: str) -> None:
+    told = config_of(params).warnings
+    assert [each.startswith(f"{PARAMS}.{warning}") for each in told] == [True] * bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("params", "missing"),
+    [
+        ("aws_access_key_id: os.environ/I", ["aws_secret_access_key"]),
+        ("aws_secret_access_key: os.environ/S", ["aws_access_key_id"]),
+        ("aws_session_token: os.environ/T", ["aws_access_key_id", "aws_secret_access_key"]),
+    ],
+)
+def test_half_of_aws_credentials_is_refused_by_the_name_of_the_other(
+    params: str, missing: list[str]
+) -> None:
+    found = problems(
+        f"model_list: [{{model_name: m, litellm_params: {{model: bedrock/a, {params}}}}}]"
+    )
+    assert [problem.partition(": ")[0] for problem in found] == [
+        f"{PARAMS}.{name}" for name in missing
+    ]
+
+
+@pytest.mark.parametrize(
+    ("params", "is_warned"),
+    [
+        ("model: fireworks_ai/llama", True),
+        ("model: fireworks_ai/accounts/fireworks/models/llama", True),
+        ("model: fireworks_ai/accounts/mine/models/llama", False),
+        ("model: fireworks_ai/llama, organization: mine", False),
+        ("model: fireworks_ai/*", False),
+        ("model: bedrock/a", False),
+        ("model: bedrock/a, api_key: os.environ/KEY", True),
+        (
+            "model: bedrock/a, aws_access_key_id: os.environ/I, aws_secret_access_key: os.environ/S",
+            True,
+        ),
+        ("model: bedrock/a, api_base: 'https://elsewhere'", True),
+        ("model: bedrock/a, api_base: os.environ/BASE", False),
+        ("model: openai/a", False),
+    ],
+)
+def test_batches_that_nobody_could_start_are_warned_of_where_they_alone_are_wanted(
+    params: str, is_warned: bool
+) -> None:
+    name = "x*" if "*" in params else "m"
+    assert config_of(params, name=name).warnings == ()
+    warnings = config_of(f"{params}, batch: native", name=name).warnings
+    assert [each.startswith(f"{PARAMS}.batch: ") for each in warnings] == [True] * is_warned
+
+
+def test_a_provider_without_batches_is_warned_of_where_they_alone_are_wanted() -> None:
+    cards = {name: card for name in SERVED if (card := card_of(name))}
+    told = {name: config_of(f"model: {name}/m, batch: native").warnings for name in cards}
+    assert {name for name in cards if "has no batch API here" in " ".join(told[name])} == {
+        name for name, card in cards.items() if card.format is None
+    }
 
 
 def test_what_a_request_may_hold_is_the_deployments_default() -> None:
@@ -567,6 +647,15 @@ def test_the_command_prints_warnings_and_names(
     printed = capsys.readouterr().out
     assert "warning: model_list[0].litellm_params.order" in printed
     assert "needs OPENAI_API_KEY in the secret" in printed
+    assert printed.endswith("is valid and names 1 model.\n")
+
+
+def test_the_command_counts_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.yaml"
+    entry = "{model_name: %s, litellm_params: {model: gpt-4o}}"
+    path.write_text(f"model_list: [{entry % 'a'}, {entry % 'b'}]")
+    assert main([str(path)]) == 0
+    assert capsys.readouterr().out.endswith("is valid and names 2 models.\n")
 
 
 def test_the_command_fails_with_the_path_of_what_is_wrong(

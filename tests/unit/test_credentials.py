@@ -82,8 +82,9 @@ def test_a_missing_value_is_named_with_what_to_do(
     keyring: Keyring, content: dict[str, Any]
 ) -> None:
     keyring.put(content)
-    with pytest.raises(CredentialMissing, match="add A to the stack's secret"):
+    with pytest.raises(CredentialMissing, match="add A to the stack's secret") as caught:
         keyring.credentials.resolve("os.environ/A")
+    assert "export A, and run make local CONFIG=... again" in caught.value.message
 
 
 @pytest.mark.parametrize("name", ["master_key", "keys"])

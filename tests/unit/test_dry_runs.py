@@ -55,6 +55,7 @@ def way(lines: list[Json]) -> EstimatedWay:
     return found
 
 
+@pytest.mark.of("perplexity")
 def test_a_dry_run_ends_completed_and_leaves_nothing_to_run() -> None:
     planning = Planning(ALL)
     planning.create([a_line(1, CHAT, "gpt"), a_line(2, CHAT, "llama")], dry_run=True)
@@ -69,6 +70,7 @@ def test_a_dry_run_ends_completed_and_leaves_nothing_to_run() -> None:
     assert planning.run() is Next.DONE
 
 
+@pytest.mark.of("perplexity")
 @pytest.mark.parametrize("content", [b"", b"no json\n"], ids=["good", "bad"])
 def test_a_dry_run_keeps_no_more_than_how_far_it_has_come_and_in_the_end_nothing(
     content: bytes,
@@ -82,6 +84,7 @@ def test_a_dry_run_keeps_no_more_than_how_far_it_has_come_and_in_the_end_nothing
     assert kept(planning) == []
 
 
+@pytest.mark.of("perplexity")
 def test_a_dry_run_that_was_killed_at_any_call_leaves_nothing() -> None:
     lines = [a_line(1, CHAT, "gpt"), a_line(2, CHAT, "llama")]
     for number in range(1, 1000):
@@ -99,6 +102,7 @@ def test_a_wrong_file_fails_a_dry_run_too() -> None:
     assert Planning(ALL).refusals(b"no json", dry_run=True) == [("invalid_json_line", 1)]
 
 
+@pytest.mark.of("perplexity")
 @pytest.mark.parametrize("lines_a_run", [0, 1, 3])
 def test_an_estimate_tells_each_way_its_lines_tokens_and_price(lines_a_run: int) -> None:
     gpt = [a_line(number, CHAT, "gpt", **said("x" * 40, max_tokens=5)) for number in range(2)]
@@ -149,6 +153,7 @@ def test_what_becomes_a_chunk_after_all_is_priced_as_one(monkeypatch: pytest.Mon
     assert (estimate.shards, estimate.chunks) == (1, 1)
 
 
+@pytest.mark.of("perplexity")
 @pytest.mark.parametrize(
     ("body", "tokens"),
     [
@@ -179,6 +184,7 @@ SCHEMA: Json = {"type": "object", "properties": {"answer": {"type": "string"}}}
 TOOL: Json = {"type": "function", "function": {"name": "look", "parameters": SCHEMA}}
 
 
+@pytest.mark.of("perplexity")
 @pytest.mark.parametrize(
     ("model", "url", "more", "size"),
     [
@@ -211,6 +217,7 @@ def test_tools_and_the_schema_of_an_answer_count_by_their_bytes(
     assert found.input_tokens == 1 + -(-size // 4)
 
 
+@pytest.mark.of("perplexity")
 def test_calls_of_tools_in_a_conversation_count() -> None:
     call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "x" * 8}}
     asked = {"role": "assistant", "content": None, "tool_calls": [call]}
@@ -253,6 +260,7 @@ def test_an_input_counts_by_its_bytes_or_its_tokens(given: object, tokens: int) 
     assert (found.input_tokens, found.output_tokens, found.unlimited) == (tokens, 0, 0)
 
 
+@pytest.mark.of("perplexity")
 def test_choices_multiply_what_an_answer_may_have() -> None:
     assert way([a_line(1, CHAT, "llama", max_tokens=5, n=1)]).output_tokens == 5
     assert way([a_line(1, CHAT, "gpt", max_tokens=5, n=3)]).output_tokens == 15
@@ -265,6 +273,7 @@ def test_a_default_of_the_deployment_is_a_limit_too() -> None:
     assert (estimate.ways[0].output_tokens, estimate.ways[0].unlimited) == (8, 0)
 
 
+@pytest.mark.of("perplexity")
 def test_lines_without_a_limit_are_warned_of() -> None:
     estimate = estimated([a_line(1, CHAT, "llama"), a_line(2, CHAT, "llama", max_tokens=3)])
     assert estimate.ways[0].unlimited == 1
@@ -273,6 +282,7 @@ def test_lines_without_a_limit_are_warned_of() -> None:
     assert "'llama'" in warning
 
 
+@pytest.mark.of("perplexity")
 def test_a_price_that_nobody_knows_is_null_and_named() -> None:
     estimate = estimated([a_line(1, CHAT, "priceless", max_tokens=3)])
     assert estimate.ways[0].cost.amount is None
@@ -305,3 +315,16 @@ def test_every_reason_is_bounded_in_number() -> None:
 def test_the_sum_of_an_estimate_is_exact() -> None:
     lines = [a_line(number, CHAT, "gpt", **said("x" * 4, max_tokens=0)) for number in range(1000)]
     assert estimated(lines).ways[0].cost.amount == Decimal("0.5")
+
+
+@pytest.mark.parametrize(("lane", "is_warned"), [("native", True), ("auto", False)])
+def test_a_batch_that_its_provider_would_refuse_for_its_few_lines_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, lane: str, is_warned: bool
+) -> None:
+    monkeypatch.setattr(OpenAIFormat, "limits", Limits(lines=9, bytes=10_000, minimum_lines=3))
+    planning = Planning([deployment("gpt", lane=lane)])
+    lines = [a_line(number, CHAT, "gpt", **said("Hi", max_tokens=1)) for number in range(2)]
+    estimate = planning.plan(lines, dry_run=True).estimate
+    assert estimate
+    warning = "2 requests for the model 'gpt' would fail: a batch of openai's has 3 at least."
+    assert [each.startswith(warning) for each in estimate.warnings] == [True] * is_warned

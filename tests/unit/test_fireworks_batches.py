@@ -54,7 +54,7 @@ def test_without_an_account_there_are_no_jobs(fields: dict[str, str], account: s
 
 def test_a_dataset_is_made_and_uploaded_once() -> None:
     ready = told(state="READY")
-    provider, script = FIREWORKS.scripted(told(), told(id="any"), ready, EXISTS, ready)
+    provider, script = FIREWORKS.scripted(told(), told(id="any"), EXISTS, ready)
     for _ in range(2):
         name = provider.prepare(FIREWORKS.shard_input(), TAG)
         assert name == f"{ACCOUNT}/datasets/{OWN_ID}"
@@ -68,25 +68,33 @@ def test_a_dataset_is_made_and_uploaded_once() -> None:
 
 
 def test_a_dataset_that_was_not_uploaded_is_uploaded_now() -> None:
-    unread, ready = told(state="UPLOADING"), told(state="READY")
-    provider, script = FIREWORKS.scripted(EXISTS, unread, told(id="any"), ready)
+    provider, script = FIREWORKS.scripted(EXISTS, told(state="UPLOADING"), told(id="any"))
     provider.prepare(FIREWORKS.shard_input(), TAG)
     assert script.requests[2].url.path.endswith(":upload")
 
 
 def test_a_dataset_that_is_still_being_read_is_waited_for() -> None:
-    provider, _ = FIREWORKS.scripted(told(), told(id="any"), told(state="UPLOADING"))
+    provider, script = FIREWORKS.scripted(
+        told(), told(id="any"), told(state="UPLOADING"), told(state="READY"), told(name="job")
+    )
+    content = FIREWORKS.shard_input()
+    prepared = provider.prepare(content, TAG)
     with pytest.raises(ProviderUnavailable):
-        provider.prepare(FIREWORKS.shard_input(), TAG)
+        provider.submit(prepared, content, CHAT, TAG)
+    assert provider.submit(prepared, content, CHAT, TAG) == "job"
+    uploads = [each for each in script.requests if each.url.path.endswith(":upload")]
+    assert len(uploads) == 1
 
 
 # ---- Submitting and finding
 
 
 def test_a_job_has_our_id_and_the_model() -> None:
-    provider, script = FIREWORKS.scripted(told(name=f"{ACCOUNT}/batchInferenceJobs/{OWN_ID}"))
+    started = told(name=f"{ACCOUNT}/batchInferenceJobs/{OWN_ID}")
+    provider, script = FIREWORKS.scripted(*FIREWORKS.submitting(), started)
     provider.submit(f"{ACCOUNT}/datasets/in", FIREWORKS.shard_input(), CHAT, TAG)
-    (request,) = script.requests
+    look, request = script.requests
+    assert look.url.path == f"/v1/{ACCOUNT}/datasets/in"
     assert dict(request.url.params) == {"batchInferenceJobId": OWN_ID}
     assert json.loads(request.content) == {
         "model": "accounts/fireworks/models/own-model",
@@ -96,11 +104,12 @@ def test_a_job_has_our_id_and_the_model() -> None:
 
 def test_a_job_that_is_there_already_is_found() -> None:
     job = FIREWORKS.batch(Told(identity=OWN_ID))
-    provider, script = FIREWORKS.scripted(EXISTS, httpx.Response(200, json=job))
+    answers = (EXISTS, httpx.Response(200, json=job))
+    provider, script = FIREWORKS.scripted(*FIREWORKS.submitting(), *answers)
     with pytest.raises(ProviderUnclear):
         provider.submit("any", FIREWORKS.shard_input(), CHAT, TAG)
     assert provider.find(intent()) == [job["name"]]
-    assert script.requests[1].url.path == f"{JOBS}/{OWN_ID}"
+    assert script.requests[2].url.path == f"{JOBS}/{OWN_ID}"
 
 
 def test_a_job_that_is_hidden_is_found_in_the_list() -> None:

@@ -88,6 +88,13 @@ def test_what_is_finished_directly_at_the_end_may_begin_natively_in_any_window()
     assert lane_of(deployment(), expires_at=short, on_deadline="finish_direct") == "native"
 
 
+@pytest.mark.of("openrouter")
+def test_what_cannot_be_stopped_begins_natively_only_where_its_window_fits() -> None:
+    asked, wish = deployment(provider="openrouter"), {"on_deadline": "finish_direct"}
+    assert lane_of(asked, expires_at=NOW + 23 * HOUR, **wish) == "direct"
+    assert lane_of(asked, expires_at=NOW + 24 * HOUR, **wish) == "native"
+
+
 # ---- The cut
 
 

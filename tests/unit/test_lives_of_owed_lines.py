@@ -296,6 +296,43 @@ def test_short_and_long_windows_are_finished_in_time(world: World, seconds: int)
     assert end - 7200 <= world.now < end
 
 
+@those(lambda lane: not lane.cancels)
+def test_what_could_not_be_stopped_in_a_short_window_is_called_from_the_start(world: World) -> None:
+    world.simulator.behave({"kind": "stuck_batch"})
+    results = live(world, requests(5), on_deadline="finish_direct", expires_at=NOW + HOUR)
+    assert results.lanes == ["direct"] * 5
+    assert world.provider_batches() == []
+
+
+@those(lambda lane: not lane.cancels)
+def test_a_fallback_that_cannot_be_stopped_is_called_where_time_is_short(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    first = next(lane for lane in NATIVE_LANES.values() if lane.cancels)
+    world = World(simulator, provider=first.provider)
+    fallback = world.deployment(OTHER, provider=native.provider)
+    world.fallbacks, world.groups = {MODEL: [OTHER]}, {OTHER: [fallback]}
+    simulator.behave(
+        {"kind": "status", "status": 401, "match": {"provider": first.provider}},
+        {"kind": "stuck_batch"},
+    )
+    results = live(world, requests(3), on_deadline="finish_direct", expires_at=NOW + 12 * HOUR)
+    assert results.lanes == ["direct"] * 3
+    assert world.provider_batches() == []
+
+
+@those(lambda lane: not lane.cancels)
+@pytest.mark.parametrize("on_deadline", ["expire", "finish_direct"])
+def test_what_can_neither_be_stopped_nor_called_is_not_paid_in_a_short_window(
+    simulator: SimulatorClient, native: NativeLane, on_deadline: str
+) -> None:
+    world = World(simulator, provider=native.provider, lane="native")
+    results = live(world, requests(3), on_deadline=on_deadline, expires_at=NOW + HOUR)
+    assert results.error_codes == ["window_too_short"] * 3
+    assert world.batch.status == "expired"
+    assert world.provider_batches() == []
+
+
 def test_what_was_never_submitted_is_finished_directly(world: World) -> None:
     first = next(iter(world.native.calls.values()))
     results = finishing(world, {"kind": "status", "status": 503, "match": first})

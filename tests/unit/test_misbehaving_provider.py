@@ -277,9 +277,8 @@ def test_a_submission_that_cannot_be_looked_for_is_not_made_again(world: World) 
 
 
 def test_a_provider_that_never_answers_clearly_is_asked_less_and_less(world: World) -> None:
-    assert (
-        finish(world, {"kind": "drop", "when": "before", "match": world.native.create}) == "expired"
-    )
+    ended = finish(world, {"kind": "drop", "when": "before", "match": world.native.create})
+    assert ended == ("expired" if world.native.cancels else "completed")
     assert world.provider_batches() == []
     assert len(world.simulator.calls(**world.native.create)) < 200
 

@@ -26,7 +26,7 @@ from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.planning import Planning, a_line, as_jsonl, deployment
 from tests.unit.samples import NOW
 
-pytestmark = pytest.mark.of("anthropic", "cohere")
+pytestmark = pytest.mark.of("anthropic", "cohere", "perplexity")
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 GPT = deployment("gpt")
 CLAUDE = deployment("claude", "anthropic")

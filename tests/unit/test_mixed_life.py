@@ -12,7 +12,7 @@ from tests.unit.machine import Json
 from tests.unit.native_lanes import NATIVE_LANES
 from tests.unit.world import World, request
 
-pytestmark = pytest.mark.of("anthropic")
+pytestmark = pytest.mark.of("anthropic", "perplexity")
 MODELS = ("gpt", "claude", "llama", "pair")
 LINES = 24
 

@@ -28,6 +28,7 @@ def test_a_stream_is_asked_for_whatever_the_body_says() -> None:
     assert orjson.loads(request.content)["stream"] is True
 
 
+@pytest.mark.of("together")
 def test_an_endpoint_that_a_server_has_not_is_the_models_fault() -> None:
     with pytest.raises(InvalidRequest) as caught:
         adapter("together").request("/v1/moderations", {"input": "a"})
@@ -140,6 +141,7 @@ def test_a_base_keeps_the_letters_that_it_ends_in() -> None:
     assert based.request(CHAT, {"messages": QUESTION}).url == "https://a.example/X/chat/completions"
 
 
+@pytest.mark.of("hosted_vllm")
 def test_a_base_that_nobody_told_is_the_models_fault() -> None:
     with pytest.raises(InvalidRequest) as caught:
         adapter("hosted_vllm")

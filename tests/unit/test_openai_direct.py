@@ -104,6 +104,7 @@ def test_the_key_and_the_organization_are_in_the_headers() -> None:
     }
 
 
+@pytest.mark.of("ollama")
 def test_a_server_without_a_key_gets_none() -> None:
     local = open_direct(deployment("ollama"), None)
     assert "authorization" not in local.request(CHAT, {"messages": QUESTION}).headers
@@ -125,7 +126,7 @@ def test_fireworks_models_get_the_account_that_they_are_known_by(model: str, sen
 # ---- Endpoints
 
 
-@pytest.mark.of("mistral")
+@pytest.mark.of("mistral", "deepseek")
 def test_openai_has_all_endpoints_and_others_their_own() -> None:
     assert adapter().endpoints == {CHAT, EMBEDDINGS, COMPLETIONS, RESPONSES, MODERATIONS}
     assert adapter("mistral").endpoints == {CHAT, EMBEDDINGS}

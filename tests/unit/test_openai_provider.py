@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
-from nightmail.providers import native_http
+from nightmail.providers import native_http, native_lists
 from nightmail.providers.base import BatchProvider, Cursor, ShardInput, Tag
 from nightmail.providers.registry import open_provider
 
@@ -73,7 +74,7 @@ def test_a_submission_is_small_whatever_the_shard() -> None:
 def test_a_batch_is_found_by_its_tag_among_many(
     simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native_http, "PAGE", 2)
+    monkeypatch.setattr(native_lists, "PAGE", 2)
     provider, content = at(simulator), OPENAI.shard_input()
     prepared = provider.prepare(content, TAG)
     wanted = provider.submit(prepared, content, CHAT, TAG)
@@ -179,6 +180,39 @@ def test_key_and_organization_are_sent(organization: str | None) -> None:
     seen = {name.lower(): value for name, value in server.__dict__["seen"].items()}
     assert seen["authorization"] == "Bearer sk-its-key"
     assert seen.get("openai-organization") == organization
+
+
+class _Elsewhere(_Remembering):
+    """Says that everything is at another server: at the port that the server is told."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("location", f"http://127.0.0.1:{self.server.__dict__['port']}/there")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+
+def test_neither_key_nor_organization_nor_a_signed_url_leave(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        HTTPServer(("127.0.0.1", 0), _Elsewhere) as home,
+        HTTPServer(("127.0.0.1", 0), _Remembering) as other,
+    ):
+        home.__dict__["port"] = other.server_port
+        threads = [Thread(target=server.handle_request) for server in (home, other)]
+        for server, thread in zip((home, other), threads, strict=True):
+            server.timeout = 10
+            thread.start()
+        base = f"http://127.0.0.1:{home.server_port}/v1"
+        provider = open_provider(OPENAI.deployment(api_base=base, organization="org-1"), KEY)
+        with caplog.at_level(logging.INFO):
+            list(provider.results(["file-1"], "m", Cursor(), number_of))
+        for thread in threads:
+            thread.join()
+    seen = {name.lower() for name in other.__dict__["seen"]}
+    assert not seen & {"authorization", "openai-organization"}
+    assert not [record for record in caplog.records if record.name.startswith("httpx")]
 
 
 def test_a_client_is_made_once_for_all_that_look_alike() -> None:

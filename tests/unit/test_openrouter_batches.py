@@ -17,6 +17,7 @@ from nightmail.part import Ending
 from nightmail.payloads import Next
 from nightmail.providers.base import Cursor, Phase
 from nightmail.providers.openrouter.batch_body import BatchBody
+from nightmail.providers.openrouter.batches import base_of
 
 from local.simulator.client import SimulatorClient
 from tests.unit.adapters.cases import CHAT
@@ -83,6 +84,18 @@ def test_a_batch_without_a_list_of_results_is_whole(results: object) -> None:
 
 
 # ---- Submitting
+
+
+@pytest.mark.parametrize(
+    ("api_base", "url"),
+    [
+        (None, "https://openrouter.ai/api/beta"),
+        ("https://proxy.example/v1", "https://proxy.example/beta"),
+        ("https://proxy.example/api/beta", "https://proxy.example/api/beta"),
+    ],
+)
+def test_batches_are_beside_the_server_of_the_models(api_base: str | None, url: str) -> None:
+    assert base_of(OPENROUTER.deployment(api_base=api_base)) == url
 
 
 def test_what_is_true_of_all_requests_comes_before_them() -> None:

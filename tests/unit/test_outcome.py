@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,23 @@ def test_a_result_line_is_the_custom_id_and_the_outcome(custom_id: str, answer: 
         "error": None,
         "nightmail": {"a": 1},
     }
+
+
+@pytest.mark.parametrize(
+    ("response", "told"),
+    [
+        ({"request_id": "", "body": {"id": "chatcmpl-1"}}, {"request_id": "chatcmpl-1"}),
+        ({"request_id": "req_1", "body": {"id": "chatcmpl-1"}}, {"request_id": "req_1"}),
+        ({"request_id": "", "body": {"error": {}}}, {}),
+        ({"request_id": "", "body": {"id": 5}}, {}),
+        ({"request_id": "", "body": "text"}, {}),
+    ],
+)
+def test_a_request_id_that_nobody_told_is_the_answers_or_left_out(
+    response: dict[str, Any], told: dict[str, str]
+) -> None:
+    row = to_row(Outcome(1, Kind.ANSWERED, {"status_code": 200, **response}))
+    assert outcome_in(row).response == {"status_code": 200, "body": response["body"], **told}
 
 
 def test_a_line_without_details_has_openais_fields_alone() -> None:

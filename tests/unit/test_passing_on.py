@@ -207,6 +207,7 @@ def test_the_next_fallback_is_asked_and_the_rest_come_after_it() -> None:
     assert [each.name for each in found.fallbacks] == ["c", "d"]
 
 
+@pytest.mark.of("perplexity")
 def test_siblings_are_asked_where_the_deployment_failed_and_not_where_the_line_did() -> None:
     sibling, other = deployment(provider="perplexity"), deployment("b")
     assert place(destination(Reason.REFUSED, sibling, other)) == ("b", "native", 0)
@@ -252,6 +253,23 @@ WISH = {"on_deadline": "finish_direct"}
 
 def test_with_the_wish_to_finish_directly_lines_go_natively_whatever_the_window() -> None:
     assert place(destination(Reason.EXPIRED, batch=WISH, hours=12)) == (MODEL, "native", 0)
+
+
+@pytest.mark.of("openrouter")
+@pytest.mark.parametrize(("hours", "lane"), [(12, "direct"), (25, "direct"), (26, "native")])
+def test_what_cannot_be_stopped_goes_natively_only_where_its_window_fits(
+    hours: float, lane: str
+) -> None:
+    own = deployment(provider="openrouter")
+    found = destination(Reason.EXPIRED, batch=WISH, hours=hours, deployment=own)
+    assert place(found) == (MODEL, lane, 0)
+
+
+@pytest.mark.of("openrouter")
+def test_what_can_neither_be_stopped_nor_called_goes_while_its_results_are_waited_for() -> None:
+    own = deployment(provider="openrouter", lane="native")
+    assert place(destination(Reason.RETRY, hours=21, deployment=own)) == (MODEL, "native", 1)
+    assert destination(Reason.RETRY, hours=20.9, deployment=own) is None
 
 
 @pytest.mark.parametrize(

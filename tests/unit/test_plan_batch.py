@@ -150,10 +150,36 @@ def test_an_unknown_model_is_told_on_every_line_beside_other_errors() -> None:
     ]
 
 
-def test_a_model_without_any_lane_names_who_serves_it() -> None:
-    planning = Planning([deployment(provider="elsewhere")])
+@pytest.mark.parametrize(
+    ("provider", "more", "reason"),
+    [
+        ("elsewhere", {}, "elsewhere is no provider of this gateway"),
+        pytest.param(
+            "cohere",
+            {"lane": "native"},
+            "cohere has no batch API here; with batch: auto",
+            marks=pytest.mark.of("cohere"),
+        ),
+        pytest.param(
+            "fireworks_ai",
+            {"lane": "native"},
+            "fireworks_ai's batches need an account: an organization in the config",
+            marks=pytest.mark.of("fireworks_ai"),
+        ),
+        pytest.param(
+            "bedrock",
+            {"lane": "native", "aws_access_key_id": "os.environ/I"},
+            "bedrock's batches need a chat model in the stack's own Region, without",
+            marks=pytest.mark.of("bedrock"),
+        ),
+    ],
+)
+def test_a_model_without_any_lane_that_is_wanted_says_why(
+    provider: str, more: dict[str, str], reason: str
+) -> None:
+    planning = Planning([deployment(**{"provider": provider, **more})])
     assert planning.refusals(lines_of(1)) == [("model_not_found", 1)]
-    assert "served by elsewhere" in planning.batch.errors[0].message
+    assert f"not supported by the Batch API: {reason}" in planning.batch.errors[0].message
 
 
 def test_a_config_that_is_broken_is_told(planning: Planning) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -80,8 +81,10 @@ def test_what_the_tests_of_a_provider_import_is_seen() -> None:
     assert reached(unit / "world.py") == frozenset()
 
 
-# ---- With a folder really gone
+# ---- With folders really gone
 
+_GONE = ("anthropic", "bedrock", "groq")
+"""One with an API of its own, one that contracts of imports name, and one that is like another's."""
 _TOLD = """
 import json, sys
 from nightmail.deployment import Deployment
@@ -102,7 +105,7 @@ def refusal(provider):
 tables = [[one.provider for one in ADAPTERS], [one.direct.provider for one in NATIVE], [*NATIVE_LANES]]
 print(json.dumps([tables, [refusal(provider) for provider in sys.argv[1:]]]))
 """
-_RUN = ("lanes", "config", "dry_runs", "passing_on")
+_RUN = ("lanes", "docs")
 
 
 def run(layer: Path, *arguments: str) -> str:
@@ -120,25 +123,24 @@ def run(layer: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=["anthropic", "groq", "openai"])
-def folder(request: pytest.FixtureRequest) -> str:
-    """One with an API of its own, one like another's, and the one that others are like."""
-    name: str = request.param
-    return name
+def layer_without(folders: Iterable[str], place: Path) -> Path:
+    shutil.copytree(PACKAGE, place / "nightmail", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in folders:
+        shutil.rmtree(place / "nightmail" / "providers" / folder)
+    return place
 
 
-@pytest.fixture
-def layer(tmp_path: Path, folder: str) -> Path:
-    """One without that folder."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, tmp_path / "nightmail", ignore=ignored)
-    shutil.rmtree(tmp_path / "nightmail" / "providers" / folder)
-    return tmp_path
+# OpenAI's folder is the one that others are like.
+@pytest.mark.parametrize("folders", [_GONE, ("openai",)], ids=",".join)
+def test_without_folders_all_others_are_in_the_suites(
+    tmp_path: Path, folders: tuple[str, ...]
+) -> None:
+    cards = [import_module(f"{_PROVIDERS}{folder}.card").CARD for folder in folders]
+    names = sorted(name for card in cards for name in card.names)
+    layer = layer_without(folders, tmp_path)
 
+    tables, refusals = json.loads(run(layer, "-c", _TOLD, *names))
 
-def test_without_a_folder_all_others_are_in_the_suites(layer: Path, folder: str) -> None:
-    names = import_module(f"{_PROVIDERS}{folder}.card").CARD.names
-    tables, refusals = json.loads(run(layer, "-c", _TOLD, *sorted(names)))
     ours = [
         [samples.provider for samples in ADAPTERS],
         [samples.direct.provider for samples in NATIVE],
@@ -149,15 +151,17 @@ def test_without_a_folder_all_others_are_in_the_suites(layer: Path, folder: str)
     assert refusals == ["unsupported_provider"] * len(names)
 
 
-@pytest.mark.parametrize("folder", ["bedrock"], indirect=True)
-def test_without_a_folder_the_contracts_of_imports_hold(layer: Path) -> None:
-    """Bedrock is named in two of them."""
+@pytest.mark.slow
+def test_without_folders_contracts_of_imports_hold_and_tests_of_others_pass(tmp_path: Path) -> None:
+    """All contract tests are collected, and the library's of what providers refuse are run."""
+    layer = layer_without(_GONE, tmp_path)
     lint = "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])"
     assert "0 broken" in run(layer, "-c", lint)
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("folder", ["anthropic"], indirect=True)
-def test_without_a_folder_the_tests_of_others_pass(layer: Path) -> None:
+    units = [f"tests/unit/test_{name}.py" for name in _RUN]
+    chosen = " or ".join(
+        [*(f"test_{name}.py" for name in _RUN), "the_library_raises_openais_class"]
+    )
     quietly = ("-q", "-p", "no:cacheprovider", "-o", f"pythonpath={layer} {ROOT}")
-    run(layer, "-m", "pytest", *quietly, *(f"tests/unit/test_{name}.py" for name in _RUN))
+    told = run(layer, "-m", "pytest", *quietly, *units, "tests/contract", "-k", chosen)
+    assert " passed" in told

@@ -55,8 +55,12 @@ def logs(event, context):
     except ValueError:
         log.exception("caught")
     print("printed")
+    context.log({"said": "two\\nlines"})
+    context.log("two\\nlines")
 """
 
+# What goes into the log without its form.
+SAID = [b"printed", b"{'said': 'two\\nlines'}", b"two\rlines"]
 Begin = Callable[..., Any]
 
 
@@ -266,7 +270,7 @@ def test_a_log_of_json_is_an_object_a_line(double: RuntimeDouble, begin: Begin) 
     }
     assert (caught["errorType"], caught["errorMessage"]) == ("ValueError", "Not \u00fc.")
     assert caught["location"].count(":") == 2
-    assert output.splitlines()[2] == b"printed"
+    assert output.split(b"\n")[2:] == [*SAID, b""]
 
 
 def test_an_error_in_a_log_of_json_is_an_object_too(double: RuntimeDouble, begin: Begin) -> None:
@@ -295,7 +299,7 @@ def test_a_log_of_text_has_the_requests_id_and_a_line_for_each_message(
     assert message == "two\rlines"
     assert lines[1].startswith("[ERROR]\t")
     assert "ValueError" in lines[1]
-    assert lines[2] == "printed"
+    assert [line.encode() for line in lines[2:]] == [*SAID, b""]
 
 
 @pytest.mark.parametrize(

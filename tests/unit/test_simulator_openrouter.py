@@ -21,7 +21,8 @@ BATCH = {
 
 @pytest.fixture
 def http(simulator: SimulatorClient) -> Iterator[httpx.Client]:
-    base, headers = simulator.base_of("openrouter"), {"authorization": "Bearer sk-or-1"}
+    base = simulator.base_of("openrouter").removesuffix("/v1") + "/beta"
+    headers = {"authorization": "Bearer sk-or-1"}
     with httpx.Client(base_url=base, headers=headers, trust_env=False) as client:
         yield client
 
@@ -42,6 +43,12 @@ def test_a_batch_is_accepted_and_has_its_results_within(
     assert batch["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
     (listed,) = http.get("/batches").json()["data"]
     assert listed == {**batch, "results": None}
+
+
+def test_batches_are_not_where_the_models_are(simulator: SimulatorClient) -> None:
+    base, headers = simulator.base_of("openrouter"), {"authorization": "Bearer sk-or-1"}
+    answer = httpx.post(f"{base}/batches", json=BATCH, headers=headers, trust_env=False)
+    assert answer.status_code == 404
 
 
 def test_a_request_that_fails_has_an_error_and_no_response(

@@ -22,6 +22,7 @@ from tests.unit.samples import NOW
 from tests.unit.world import KEY, LEASE_SECONDS, World, requests
 
 DAY = 86_400
+WAITED_FOR = 3 * 3600  # after the batch's window, which is as long as the provider's
 _MOST_CALLS = 100
 
 
@@ -52,6 +53,7 @@ def test_a_planned_shard_is_submitted_and_its_lease_given_back(world: World) -> 
     assert (shard.submitted_at, shard.lease_until, shard.attempts) == (NOW, 0, 0)
 
 
+@those(lambda lane: lane.cancels)
 @pytest.mark.parametrize(
     ("seconds", "patience"), [(3600, 900), (DAY, DAY // 4), (7 * DAY, DAY // 4)]
 )
@@ -432,6 +434,7 @@ def test_lines_that_are_not_submitted_when_time_is_short_are_finished_directly(
     assert simulator.calls() == []
 
 
+@those(lambda lane: lane.cancels)
 def test_nobody_waits_beyond_the_time_to_finish_directly(world: World) -> None:
     world.change_batch(on_deadline="finish_direct")
     world.simulator.behave({"kind": "status", "status": 429, "retry_after": 800})
@@ -439,12 +442,49 @@ def test_nobody_waits_beyond_the_time_to_finish_directly(world: World) -> None:
     assert submit(world) == ("submit", 100)
 
 
+@those(lambda lane: lane.cancels)
 def test_a_deployment_that_has_no_other_lane_is_submitted_however_late(
     simulator: SimulatorClient, native: NativeLane
 ) -> None:
     world = planned(simulator, provider=native.provider, lane="native")
     world.change_batch(on_deadline="finish_direct")
     world.now = world.batch.expires_at - 7200
+    assert submit(world)[0] == "poll"
+
+
+# ---- What is submitted is paid, where nobody can stop it: its results have to come in time
+
+
+@those(lambda lane: not lane.cancels)
+@pytest.mark.parametrize("on_deadline", ["expire", "finish_direct"])
+def test_what_cannot_be_stopped_is_called_where_its_window_is_too_long_now(
+    simulator: SimulatorClient, native: NativeLane, on_deadline: str
+) -> None:
+    world = planned(simulator, provider=native.provider)
+    world.change_batch(on_deadline=on_deadline)
+    world.now = NOW + WAITED_FOR + 1
+    assert submit(world) == ("collect", 0)
+    assert world.shard.ending is Ending.EXPIRED
+    assert simulator.calls() == []
+
+
+@those(lambda lane: not lane.cancels)
+def test_what_cannot_be_stopped_nor_called_is_not_submitted_too_late(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    world = planned(simulator, provider=native.provider, lane="native")
+    world.now = NOW + WAITED_FOR + 1
+    assert submit(world)[0] == "done"
+    assert [error.code for error in world.shard.errors] == ["window_too_short"]
+    assert simulator.calls() == []
+
+
+@those(lambda lane: not lane.cancels)
+def test_what_cannot_be_stopped_is_submitted_while_its_results_are_waited_for(
+    simulator: SimulatorClient, native: NativeLane
+) -> None:
+    world = planned(simulator, provider=native.provider)
+    world.now = NOW + WAITED_FOR
     assert submit(world)[0] == "poll"
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from nightmail.errors import ProviderRejected
 from nightmail.outcome import Kind
 from nightmail.part import OWED, Ending
 from nightmail.providers.base import Cursor, Phase, Tag
+from nightmail.providers.native_http import LOOK
 from nightmail.providers.registry import open_format, open_provider
 from nightmail.providers.xai.batch_results import made_at, name_of, to_progress
 
@@ -119,15 +121,34 @@ def test_an_answer_that_is_none_is_a_failure() -> None:
     assert result.outcome.kind is Kind.FAILED
 
 
-def test_a_place_counts_results_and_all_pages_before_it_are_read_again() -> None:
+def test_results_are_read_on_from_the_page_where_they_were_left() -> None:
     lines = as_jsonl([XAI.answered(a_line_id(n), XAI.direct.plain) for n in range(1, 6)])
-    provider, script = XAI.scripted(*pages_of(lines))
-    found = list(provider.results(["batch-1"], PUBLIC_MODEL, Cursor(0, 3), number_of))
-    assert numbers_of(found) == [4, 5]
-    assert [result.behind for result in found] == [Cursor(0, 4), Cursor(0, 5)]
+    first, *others = pages_of(lines)
+    provider, script = XAI.scripted(first, *others, *others)
+    whole = XAI.read(provider)
+    places = [Cursor(0, 1), Cursor(0, 2), Cursor(0, 1, "2"), Cursor(0, 2, "2"), Cursor(0, 1, "4")]
+    assert [result.behind for result in whole] == places
+    assert numbers_of(XAI.read(provider, places[2])) == [4, 5]
     tokens = [request.url.params.get("pagination_token") for request in script.requests]
-    assert tokens == [None, "2", "4"]
-    assert {request.url.path for request in script.requests} == {"/v1/batches/batch-1/results"}
+    assert tokens == [None, "2", "4", "2", "4"]
+    assert {request.url.path for request in script.requests} == {"/v1/batches/output-0/results"}
+    seconds = [request.extensions["timeout"]["read"] for request in script.requests]
+    assert seconds == [LOOK.read] * len(seconds)
+
+
+def test_a_token_that_opens_nothing_any_more_is_no_end() -> None:
+    lines = as_jsonl([XAI.answered(a_line_id(n), XAI.direct.plain) for n in range(1, 6)])
+    provider, script = XAI.scripted(httpx.Response(400), *pages_of(lines))
+    assert numbers_of(XAI.read(provider, Cursor(0, 1, "2")))[-3:] == [3, 4, 5]
+    tokens = [request.url.params.get("pagination_token") for request in script.requests]
+    assert tokens == ["2", None, "2", "4"]
+
+
+def test_results_that_are_refused_are_no_end() -> None:
+    for begun in (Cursor(), Cursor(0, 1, "2")):
+        provider, _ = XAI.scripted(httpx.Response(401), httpx.Response(401))
+        with pytest.raises(ProviderRejected):
+            XAI.read(provider, begun)
 
 
 def test_a_token_that_comes_again_ends_the_reading() -> None:

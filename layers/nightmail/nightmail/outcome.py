@@ -50,7 +50,7 @@ class Outcome:
 
 def to_row(outcome: Outcome) -> bytes:
     """The outcome as a row, with its newline."""
-    tail: dict[str, Any] = {"response": outcome.response, "error": outcome.error}
+    tail: dict[str, Any] = {"response": _identified(outcome.response), "error": outcome.error}
     if outcome.details:
         tail["nightmail"] = outcome.details
     head = f"{outcome.number:0{_NUMBER_DIGITS}d} {outcome.kind.value} "
@@ -120,6 +120,16 @@ def result_line(batch_id: str, number: int, custom_id: bytes, row: bytes) -> byt
 def number_in_result(line: bytes) -> int:
     """The number of the line of the input that a line of a result file answers."""
     return int(line[_RESULT_NUMBER_AT : _RESULT_NUMBER_AT + _NUMBER_DIGITS], 16)
+
+
+def _identified(response: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Of a request whose id its provider does not tell, the answer's id stands for it, or none."""
+    if response is None or response.get("request_id") != "":
+        return response
+    body = response.get("body")
+    identity = body.get("id") if isinstance(body, dict) else None
+    known = {"request_id": identity} if isinstance(identity, str) and identity else {}
+    return {name: value for name, value in response.items() if name != "request_id"} | known
 
 
 def _number(amount: Decimal | None) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from local.simulator.openai_batches import OpenAIBatch
 
+ENDPOINTS = ["/chat/completions", "/v1/responses"]
 _COUNTS = ("total", "completed", "failed")
 
 
@@ -16,6 +17,7 @@ class DatedAzureBatch(OpenAIBatch):
     """Words are capitalised, times are text, counts are null until lines are done."""
 
     names_results: ClassVar[bool] = False
+    wrong_url: ClassVar[str] = "url_mismatch"
     keeps_empty_files: ClassVar[bool] = True
 
     def _truth(self) -> dict[str, Any]:

@@ -20,10 +20,12 @@ class MistralDialect(OpenAIDialect):
             raise ApiError(_UNPROCESSABLE, error.message, param=error.param) from None
 
     def answer(self, path: str, body: Json, withheld: How | None) -> Json:
-        """Its reasoning is counted, but not apart."""
+        """Its reasoning is a part of the content, and counted, but not apart."""
         answer = super().answer(path, _as_openai(body), withheld)
-        answer["usage"].pop("completion_tokens_details", None)
-        return answer
+        if path != "/chat/completions":
+            return answer
+        choices = [{**each, "message": _message(each["message"])} for each in answer["choices"]]
+        return {**answer, "choices": choices, "usage": _usage(answer["usage"])}
 
     def envelope(self, error: ApiError, request_id: str) -> Json:  # noqa: ARG002
         if error.status == _UNPROCESSABLE:
@@ -41,3 +43,18 @@ class MistralDialect(OpenAIDialect):
 def _as_openai(body: Json) -> Json:
     """`any` is its older word for `required`."""
     return {**body, "tool_choice": "required"} if body.get("tool_choice") == "any" else body
+
+
+def _usage(usage: Json) -> Json:
+    counted = {name: count for name, count in usage.items() if isinstance(count, int)}
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    return {**counted, "prompt_tokens_details": {"cached_tokens": cached}}
+
+
+def _message(message: Json) -> Json:
+    text = message["content"] or message["refusal"]
+    own: Json = {name: message[name] for name in ("role", "tool_calls") if name in message}
+    if not (thought := message.get("reasoning_content")):
+        return {**own, "content": text}
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+    return {**own, "content": [thinking, *([{"type": "text", "text": text}] if text else [])]}

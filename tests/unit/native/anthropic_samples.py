@@ -69,6 +69,7 @@ ANTHROPIC = AnthropicSamples(
     open=AnthropicBatches,
     batches="/messages/batches",
     batch=_batch,
+    newest_first=True,
     words={
         "in_progress": Phase.RUNNING,
         "canceling": Phase.RUNNING,

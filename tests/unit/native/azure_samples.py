@@ -26,4 +26,5 @@ AZURE = replace(
     words={**OPENAI.words, **{word.title(): phase for word, phase in OPENAI.words.items()}},
     refused=_refused,
     embeds=False,
+    newest_first=False,
 )

@@ -17,7 +17,8 @@ from nightmail.part import Ending
 from nightmail.providers.base import BatchFormat, BatchProvider, Phase
 from nightmail.providers.bedrock.batch_format import BedrockFormat
 from nightmail.providers.bedrock.batches import BedrockBatches, SignedCalls
-from nightmail.providers.native_http import PAGE, open_client
+from nightmail.providers.native_http import open_client
+from nightmail.providers.native_lists import PAGE
 
 from local.simulator.client import SimulatorClient
 from tests.bucket_folder import BUCKET
@@ -164,6 +165,7 @@ BEDROCK = BedrockSamples(
     ),
     batches="/model-invocation-job",
     batch=a_job,
+    newest_first=True,
     words={
         **dict.fromkeys(
             ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping"), Phase.RUNNING

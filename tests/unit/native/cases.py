@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from nightmail.deployment import Deployment
+from nightmail.deployment import Deployment, Lane
 from nightmail.line_ids import line_id, number_in
 from nightmail.lines import Line
 from nightmail.part import Ending
-from nightmail.providers import native_http
+from nightmail.providers import native_lists
 from nightmail.providers.base import (
     BatchFormat,
     BatchProvider,
@@ -109,6 +109,8 @@ class NativeSamples:
     """The base URL of the client that `open` gets."""
     lacks: frozenset[str] = frozenset()
     """Names of FEATURES that the direct lane has and batches have not."""
+    lane: Lane = "auto"
+    """What the config has to say of the lane, so that there is one."""
     embeds: bool = True
     """Whether its batches have the embeddings that its direct lane has."""
     prepared: str = "file-1"
@@ -131,6 +133,8 @@ class NativeSamples:
     """How the query of a list calls the last id seen."""
     numbers_pages: bool = False
     """Whether a list's pages have numbers; else each begins behind a batch."""
+    newest_first: bool = False
+    """Whether the provider promises that order of its list."""
     has_pages: bool = True
     """Whether a list comes in pages; else it is an array of all."""
 
@@ -156,7 +160,7 @@ class NativeSamples:
     """Lines that are no results and may lie among them."""
 
     def deployment(self, **changed: Any) -> Deployment:
-        return self.direct.deployment(**changed)
+        return self.direct.deployment(**{"lane": self.lane, **changed})
 
     def format(self, **changed: Any) -> BatchFormat:
         return open_format(self.deployment(**changed))
@@ -219,6 +223,10 @@ class NativeSamples:
         """The answers to all calls of `prepare`, the last of which tells of `prepared`."""
         return [httpx.Response(200, json={"id": self.prepared})]
 
+    def submitting(self) -> list[httpx.Response]:
+        """The answers to what `submit` calls before the call that pays."""
+        return []
+
     def started(self, identity: object) -> Json:
         """The answer to the call that pays."""
         return {"id": identity}
@@ -266,7 +274,7 @@ class NativeSamples:
         """What the first calls of a list ask by, where a first page of several ends with `last`."""
         if not self.has_pages:
             return [{}]
-        size = str(native_http.PAGE)
+        size = str(native_lists.PAGE)
         if self.numbers_pages:
             return [{"page_size": size, "page": str(number)} for number in range(2)]
         return [{"limit": size}, {"limit": size, self.after: last}]

@@ -63,8 +63,10 @@ class FireworksSamples(NativeSamples):
         return [f"{DATASET}/{name}" for name in ("BIJOutputSet.jsonl", "error-data")[:count]]
 
     def preparing(self) -> list[httpx.Response]:
-        state = {"name": self.prepared, "state": "READY"}
-        return [httpx.Response(200, json=told) for told in ({}, {"id": "any"}, state)]
+        return [httpx.Response(200, json=told) for told in ({}, {"id": "any"})]
+
+    def submitting(self) -> list[httpx.Response]:
+        return [httpx.Response(200, json={"name": self.prepared, "state": "READY"})]
 
     def started(self, identity: object) -> Json:
         return {

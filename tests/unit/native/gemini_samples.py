@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import httpx
 from nightmail.part import Ending
-from nightmail.providers import native_http
+from nightmail.providers import native_lists
 from nightmail.providers.base import Phase
 from nightmail.providers.gemini.batches import GeminiBatches
 
@@ -70,7 +70,7 @@ class GeminiSamples(NativeSamples):
         return httpx.Response(200, json=page)
 
     def queries(self, last: str) -> list[Json]:
-        size = {"pageSize": str(native_http.PAGE)}
+        size = {"pageSize": str(native_lists.PAGE)}
         return [size, {**size, "pageToken": _token(last)}]
 
 

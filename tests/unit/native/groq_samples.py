@@ -36,5 +36,6 @@ GROQ = replace(
     batch=_batch,
     check_lines=_check_lines,
     embeds=False,
+    newest_first=False,
     check_batch=lambda batch: check_schema(_SPEC, "Batch", batch),
 )

@@ -15,7 +15,7 @@ from tests.unit.adapters.openai_samples import OPENAI as DIRECT
 from tests.unit.native.cases import Json, NativeSamples, Told
 
 # What others resemble is OpenAI's API, and not its folder, which may be gone.
-_API = BatchApi(limits=Limits(lines=50_000, bytes=200 * 1024 * 1024))
+_API = BatchApi(limits=Limits(lines=50_000, bytes=200 * 1024 * 1024), newest_first=True)
 _WORDS = {
     "validating": Phase.RUNNING,
     "in_progress": Phase.RUNNING,
@@ -87,6 +87,7 @@ OPENAI = NativeSamples(
     ),
     batches="/batches",
     batch=openai_batch,
+    newest_first=True,
     words=_WORDS,
     request_in=lambda line: dict(line["body"]),
     answered=lambda identity, answer: responded(identity, 200, json.loads(answer)),

@@ -99,6 +99,7 @@ OPENROUTER = OpenRouterSamples(
     ),
     batches="/batches",
     batch=_batch,
+    newest_first=True,
     words=OPENAI.words,
     request_in=lambda line: dict(line["body"]),
     answered=lambda identity, answer: responded(identity, 200, json.loads(answer)),

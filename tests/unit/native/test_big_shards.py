@@ -84,7 +84,7 @@ def test_the_biggest_shard_is_streamed(samples: NativeSamples) -> None:
     assert size > 90 * MEBIBYTE
     content = ShardInput(lambda: (BLOCK for _ in range(blocks)), size, blocks * 1024)
     started = httpx.Response(200, json=samples.started("i"))
-    with counting(*samples.preparing(), started) as counter:
+    with counting(*samples.preparing(), *samples.submitting(), started) as counter:
         provider = samples.opened(counter.url)
         tracemalloc.start()
         try:

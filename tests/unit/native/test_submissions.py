@@ -16,6 +16,7 @@ from nightmail.errors import (
     ProviderUnclear,
 )
 from nightmail.part import Ending
+from nightmail.providers import native_lists
 from nightmail.providers.base import Tag
 
 from tests.unit.adapters.cases import CHAT, KEY
@@ -37,12 +38,14 @@ def ok(samples: NativeSamples) -> httpx.Response:
 
 
 def submitted(samples: NativeSamples, answer: Answer) -> str:
-    provider, script = samples.scripted(answer)
+    provider, script = samples.scripted(*samples.submitting(), answer)
     try:
         return provider.submit(samples.prepared, samples.shard_input(), CHAT, TAG)
     finally:
-        (request,) = script.requests
-        assert samples.is_submission(request)
+        assert len(script.requests) == len(samples.submitting()) + 1
+        assert [*map(samples.is_submission, script.requests)].index(True) == len(
+            script.requests
+        ) - 1
 
 
 def found(samples: NativeSamples, *pages: Answer) -> list[str]:
@@ -134,7 +137,7 @@ def test_preparing_goes_before_and_starts_nothing(samples: NativeSamples) -> Non
 @those(lambda samples: samples.uploads)
 def test_what_is_sent_tells_its_length_and_holds_every_line(samples: NativeSamples) -> None:
     content = samples.shard_input()
-    provider, script = samples.scripted(*samples.preparing(), ok(samples))
+    provider, script = samples.scripted(*samples.preparing(), *samples.submitting(), ok(samples))
     provider.submit(provider.prepare(content, TAG), content, CHAT, TAG)
     for request in (each for each in script.requests if each.method == "POST"):
         assert request.headers["content-length"] == str(len(request.content))
@@ -204,6 +207,48 @@ def test_a_list_that_begins_with_the_oldest_is_read_to_its_end(samples: NativeSa
     ]
     last = Told(identity="ours", left=3)
     assert found(samples, *samples.pages(first, [last])) == [samples.identity("ours")]
+
+
+@those(lambda samples: samples.lists and not samples.newest_first)
+def test_a_list_in_no_order_is_read_to_its_end(samples: NativeSamples) -> None:
+    others = Tag("batch_other", 1)
+    old = [
+        Told(identity=f"old-{age}", left=9, created=SINCE - age, tag=others)
+        for age in (5000, 7000, 9000, 6000)
+    ]
+    pages = samples.pages(old[:3], [old[3]], [Told(identity="ours", left=3)])
+    assert found(samples, *pages) == [samples.identity("ours")]
+
+
+@those(lambda samples: samples.lists and samples.newest_first)
+def test_a_list_that_goes_back_in_time_is_left_where_it_is_too_old(samples: NativeSamples) -> None:
+    others = Tag("batch_other", 1)
+    old = [
+        Told(identity=f"old-{age}", left=9, created=SINCE - age, tag=others) for age in (5000, 6000)
+    ]
+    first, _ = samples.pages(old, [Told(identity="never")])
+    assert found(samples, first) == []
+
+
+@those(lambda samples: samples.lists and samples.has_pages)
+def test_a_page_that_comes_again_is_no_answer(samples: NativeSamples) -> None:
+    other = Told(identity="other", left=9, tag=Tag("batch_other", 1))
+    same, _ = samples.pages([other], [])
+    with pytest.raises(ProviderGarbled):
+        found(samples, same, same)
+
+
+@those(lambda samples: samples.lists and samples.has_pages)
+def test_nobody_knows_what_is_in_a_list_without_end(
+    samples: NativeSamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_lists, "PAGES", 3)
+    others = [
+        [Told(identity=f"other-{place}", left=9, tag=Tag("batch_other", place))]
+        for place in range(4)
+    ]
+    with pytest.raises(ProviderRejected):
+        found(samples, *samples.pages(*others)[:3])
 
 
 @those(_lists)

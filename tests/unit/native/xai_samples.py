@@ -13,6 +13,7 @@ from nightmail.providers.base import BatchProvider
 from nightmail.providers.xai.batch_results import name_of
 from nightmail.providers.xai.batches import XaiBatches
 
+from tests.unit.adapters.cases import KEY
 from tests.unit.adapters.openai_samples import COMPATIBLE
 from tests.unit.native.cases import Json, NativeSamples, Told
 
@@ -107,7 +108,15 @@ class XaiSamples(NativeSamples):
         return httpx.Response(200, json={"batches": listed, "pagination_token": token})
 
     def serving(self, *outputs: bytes) -> BatchProvider:
-        return self.scripted(*(page for output in outputs for page in pages_of(output)))[0]
+        """Whatever is asked for, and in whatever order."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            identity = request.url.path.split("/")[-2]
+            pages = list(pages_of(outputs[self.output_ids(len(outputs)).index(identity)]))
+            return pages[int(request.url.params.get("pagination_token", "0")) // _PAGE]
+
+        http = httpx.Client(base_url=self.base, transport=httpx.MockTransport(answer))
+        return self.open(self.deployment(), http, KEY)
 
 
 def pages_of(output: bytes) -> Iterator[httpx.Response]:

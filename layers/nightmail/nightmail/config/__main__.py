@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     lines = [f"warning: {warning}" for warning in config.warnings]
     lines += [f"needs {name} in the secret" for name in referenced_names(config)]
-    lines.append(f"{path} is valid and names {len(config.model_names())} models.")
+    count = len(config.model_names())
+    lines.append(f"{path} is valid and names {count} {'model' if count == 1 else 'models'}.")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

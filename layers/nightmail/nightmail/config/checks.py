@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from nightmail.config.document import ConfigDocument, LitellmParams, unknown_keys
 from nightmail.config.model_names import STAR, match_pattern
+from nightmail.config.provider_keys import half_credentials, warnings_of_entry
 from nightmail.config.references import is_reference
-from nightmail.provider_names import SERVED, split_model
+from nightmail.provider_names import split_model
 
-_WITH_JOBS = "bedrock"
 # Two names of one thing.
 _SAME = (
     ("api_base", "base_url"),
@@ -31,9 +31,8 @@ def warnings_of(document: ConfigDocument) -> Iterator[str]:
     for path in unknown_keys(document):
         yield f"{path}: nothing acts on this key; it is ignored."
     yield from _written_keys(document)
-    yield from _unserved(document)
+    yield from _unfit(document)
     yield from _weightless(document)
-    yield from _uncounted(document)
     if not document.model_list:
         yield "model_list: it names no model, so every request is refused."
 
@@ -50,19 +49,15 @@ def _model_problems(document: ConfigDocument) -> Iterator[str]:
                 f"{path}.model: '{params.model}' names no provider; write it as provider/model, "
                 "such as openai/gpt-4o, or add custom_llm_provider."
             )
+        for name in half_credentials(params):
+            yield f"{path}.{name}: it is missing; AWS credentials need both the id and the secret."
         yield from _twins(params, path)
 
 
-def _unserved(document: ConfigDocument) -> Iterator[str]:
+def _unfit(document: ConfigDocument) -> Iterator[str]:
     for number, entry in enumerate(document.model_list):
-        params = entry.litellm_params
-        provider, _ = split_model(params.model, params.custom_llm_provider) or ("", "")
-        if provider not in SERVED and provider.strip(STAR):
-            path = f"model_list[{number}].litellm_params.model"
-            yield (
-                f"{path}: '{provider}' is no provider of this gateway, so '{entry.model_name}' "
-                f"cannot be used. There are {', '.join(sorted(SERVED))}."
-            )
+        for name, reason in warnings_of_entry(entry):
+            yield f"model_list[{number}].litellm_params.{name}: {reason}"
 
 
 def _weightless(document: ConfigDocument) -> Iterator[str]:
@@ -74,15 +69,6 @@ def _weightless(document: ConfigDocument) -> Iterator[str]:
                 f"model_list[{number}].litellm_params.weight: another entry of '{entry.model_name}' "
                 "has one, so this one gets no line of a batch; give it a weight too."
             )
-
-
-def _uncounted(document: ConfigDocument) -> Iterator[str]:
-    for number, entry in enumerate(document.model_list):
-        params = entry.litellm_params
-        provider, _ = split_model(params.model, params.custom_llm_provider) or ("", "")
-        if params.max_batch_jobs and provider.strip(STAR) and provider != _WITH_JOBS:
-            path = f"model_list[{number}].litellm_params.max_batch_jobs"
-            yield f"{path}: only {_WITH_JOBS}'s jobs are counted; it is ignored."
 
 
 def _twins(params: LitellmParams, path: str) -> Iterator[str]:

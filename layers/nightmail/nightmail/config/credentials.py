@@ -45,7 +45,10 @@ class Credentials:
         name = name_of(reference)
         value = self._named(name)
         if not value:
-            raise CredentialMissing(f"{name} is not known: add {name} to the stack's secret.")
+            raise CredentialMissing(
+                f"{name} is not known: add {name} to the stack's secret. A local cloud takes it from "
+                f"the shell: export {name}, and run make local CONFIG=... again."
+            )
         if not fits_a_header(value):
             raise InvalidConfig(f"{name} holds line breaks, outer spaces, or more than ASCII.")
         return value

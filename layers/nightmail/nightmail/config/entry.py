@@ -45,7 +45,7 @@ def to_deployment(
         weight=params.weight,
         prices=entry.model_info.prices | params.prices,
         base_model=_base_model(entry, stars),
-        lane=_lane(entry),
+        lane=lane_of(entry),
         batch_enabled=_is_batch_enabled(entry),
         drop_params=_first(params.drop_params, document.litellm_settings.drop_params) or False,
         defaults=params.request_parameters,
@@ -105,7 +105,8 @@ def _retries(params: LitellmParams, document: ConfigDocument) -> int | None:
     )
 
 
-def _lane(entry: ModelEntry) -> Lane:
+def lane_of(entry: ModelEntry) -> Lane:
+    """The lane of its batches, as any of three places says it."""
     return _first(entry.litellm_params.batch, entry.batch, entry.model_info.batch) or "auto"
 
 

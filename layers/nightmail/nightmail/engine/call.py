@@ -13,7 +13,7 @@ from nightmail.deployment import Deployment
 class Call:
     """One request to one model: `deployments` all answer to its name, `body` is OpenAI's.
 
-    `timeout_seconds` is one try's; `num_retries` replaces the deployment's. None leaves them as they are.
+    `timeout_seconds` is one request's; `num_retries` replaces the deployment's. None leaves them as they are.
     """
 
     deployments: Sequence[Deployment]

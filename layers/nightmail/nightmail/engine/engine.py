@@ -6,11 +6,12 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Self
+from typing import Any, Self
 
 from nightmail.deployment import Deployment
+from nightmail.endpoints import EMBEDDINGS
 from nightmail.engine.call import Call, Reply
 from nightmail.engine.client import Client, Exchange
 from nightmail.engine.fan_out import fan_out
@@ -19,7 +20,14 @@ from nightmail.engine.pace import LocalPace, Pace
 from nightmail.engine.tries import Choose, Tries
 from nightmail.engine.turn import Turn
 from nightmail.errors import GatewayError, ProviderGarbled, ProviderTimedOut
-from nightmail.providers.direct import ChunkReader, DirectOf, HttpRequest, JsonObject
+from nightmail.providers.direct import (
+    ChunkReader,
+    DirectOf,
+    DirectProvider,
+    HttpRequest,
+    JsonObject,
+)
+from nightmail.providers.divided import Divides, joined
 
 DEFAULT_CONCURRENCY = 100
 _TIMEOUT_SECONDS = 600.0
@@ -125,15 +133,22 @@ class Engine:
         return lane
 
     async def _ask(self, lane: Lane, call: Call, tries: Tries) -> Reply:
+        bodies = _bodies(lane.provider(), call)
+        answers = [await self._answer(lane, call, body, tries) for body in bodies]
+        return Reply(joined(answers), lane.deployment, tries.sent)
+
+    async def _answer(
+        self, lane: Lane, call: Call, body: Mapping[str, Any], tries: Tries
+    ) -> JsonObject:
         provider = lane.provider()
-        request = provider.request(call.endpoint, call.body)
-        async with Turn(lane, request, call.body, self._deadline) as turn:
+        request = provider.request(call.endpoint, body)
+        async with Turn(lane, request, body, self._deadline) as turn:
             tries.sent += 1
             async with self._send(lane, call, request) as exchange:
                 answer = await exchange.whole()
-            body = provider.answer(call.endpoint, call.body, answer)
-            turn.used(body)
-        return Reply(body, lane.deployment, tries.sent)
+            converted = provider.answer(call.endpoint, body, answer)
+            turn.used(converted)
+        return converted
 
     async def _chunks(self, lane: Lane, call: Call, tries: Tries) -> AsyncGenerator[JsonObject]:
         provider = lane.provider()
@@ -170,6 +185,13 @@ class Engine:
                 request, provider, total_seconds=total, silence_seconds=seconds
             )
         return self._client.send(request, provider, total_seconds=min(seconds, left))
+
+
+def _bodies(provider: DirectProvider, call: Call) -> Sequence[Mapping[str, Any]]:
+    """Those of the requests that make one call."""
+    if call.endpoint == EMBEDDINGS and isinstance(provider, Divides):
+        return provider.divided(call.body)
+    return [call.body]
 
 
 async def _read(exchange: Exchange, reader: ChunkReader) -> AsyncGenerator[JsonObject]:

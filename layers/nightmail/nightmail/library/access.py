@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -12,9 +13,18 @@ from pydantic import ValidationError
 from nightmail.deployment import Deployment
 from nightmail.errors import CredentialMissing, InvalidRequest, NotFound
 from nightmail.library.credentials import Credentials, KeyRing
-from nightmail.library.options import BASE_URL, BOOKKEEPING, Entry, Options
+from nightmail.library.options import (
+    AWS,
+    AWS_ENDPOINT,
+    AWS_REGION,
+    BASE_URL,
+    BOOKKEEPING,
+    Entry,
+    Options,
+)
 from nightmail.provider_names import KEY_NAMES, split_model
 
+_BEDROCK = "bedrock"
 _LONGEST_SHOWN = 256
 # LiteLLM's names for what a deployment has under another one.
 _DEPLOYMENT_FIELDS = {
@@ -28,7 +38,6 @@ _DEPLOYMENT_FIELDS = {
     "tpm": "tpm",
     "organization": "organization",
     "api_version": "api_version",
-    "aws_region_name": "aws_region_name",
     "drop_params": "drop_params",
 }
 
@@ -46,7 +55,8 @@ class Access:
 
     What the call itself says (`api_key`, `api_base`, headers) belongs to the provider of the models that
     it asks for. Fallbacks of other providers have only what the environment holds for them, and
-    `entries` only what they say themselves: a key never goes to another's server.
+    `entries` only what they say themselves: a key never goes to another's server. What begins with `aws`
+    is for the models of Bedrock, fallbacks too.
     """
 
     def __init__(
@@ -69,7 +79,7 @@ class Access:
         options = self._options
         provider, model = _split(name, options.custom_llm_provider if name in self._asked else None)
         if provider != self._owner:
-            options = Options()
+            options = Options(aws=options.aws)
         return [self._deployment(options, name=name, provider=provider, model=model)]
 
     def fallbacks(self, name: str) -> list[str]:  # noqa: ARG002 - what Models has
@@ -105,6 +115,7 @@ class Access:
             api_key=params.pop("api_key", None),
             api_base=params.pop("api_base", None) or params.pop("base_url", None),
             headers={**params.pop("headers", {}), **params.pop("extra_headers", {})},
+            aws={each: value for each in AWS if (value := params.pop(each, None)) is not None},
         )
         name = params.pop("model")
         provider, model = _split(name, params.pop("custom_llm_provider", None))
@@ -113,10 +124,15 @@ class Access:
         )
 
     def _deployment(self, options: Options, *, provider: str, **fields: Any) -> Deployment:
-        credentials = Credentials(key_for(provider, options), options.headers)
+        aws = _texts(options.aws) if provider == _BEDROCK else {}
+        region, endpoint = aws.pop(AWS_REGION, None), aws.pop(AWS_ENDPOINT, None)
+        options = replace(options, api_base=options.api_base or endpoint)
+        key = options.api_key if aws else key_for(provider, options)
+        credentials = Credentials(key, options.headers, aws)
         given = {
             "provider": provider,
             "api_base": options.api_base or base_in_environment(provider),
+            "aws_region_name": region,
             "api_key": self._keys.keep(credentials),
             "organization": options.organization,
             "api_version": options.api_version or version_in_environment(provider),
@@ -127,6 +143,14 @@ class Access:
         except ValidationError as error:
             wrong = ", ".join(str(problem["loc"][0]) for problem in error.errors())
             raise InvalidRequest(f"A deployment has something wrong: {wrong}.") from error
+
+
+def _texts(aws: Mapping[str, Any]) -> dict[str, str]:
+    """Raises InvalidRequest for what is none."""
+    for name, value in aws.items():
+        if not isinstance(value, str):
+            raise InvalidRequest(f"Invalid type for '{name}': expected a text.", param=name)
+    return dict(aws)
 
 
 def _whole(value: Any) -> Any:

@@ -10,7 +10,7 @@ from nightmail.library.gateway_batches import GatewayBatches
 from nightmail.library.mixture import provider_in
 from nightmail.library.openai_batches import OpenAIBatches
 from nightmail.library.options import Options, through_a_gateway
-from nightmail.library.servers import anthropic_server, home_of
+from nightmail.library.servers import DEFAULT, anthropic_server, home_of
 from nightmail.library.sources import Source
 from nightmail.library.spending import Seller
 
@@ -38,10 +38,10 @@ def _anthropic_batches(options: Options) -> BatchApi:
 
 
 def batch_api_for(options: Options, source: Source) -> BatchApi:
-    """For the requests in `source`, whose first model tells the provider if the call itself does not."""
-    if options.gateway or options.api_base or options.custom_llm_provider:
+    """For the requests in `source`, whose models tell the provider if the call itself does not."""
+    if options.gateway or options.custom_llm_provider:
         return batch_api_of(options)
-    return batch_api_of(replace(options, custom_llm_provider=provider_in(source)))
+    return batch_api_of(replace(options, custom_llm_provider=provider_in(source, DEFAULT)))
 
 
 def gateway_batches_of(options: Options, what: str) -> GatewayBatches:

@@ -109,8 +109,8 @@ async def _batch_completion_create(
     """A batch of the requests in a file of this machine, or of `requests`, which are read one by one.
 
     A request needs a `body`; `custom_id` (request-1, request-2, ...), `method` and `url` are filled in.
-    Without a gateway, the model of the first request tells whose API it is that makes the batch, unless
-    `custom_llm_provider` does. What a gateway's batch may be told is as for `create_batch`.
+    Without a gateway, the models tell whose API it is that makes the batch, unless `custom_llm_provider`
+    does; all are of one provider. What a gateway's batch may be told is as for `create_batch`.
     """
     options, body = _read(
         given, endpoint=endpoint, completion_window=completion_window, metadata=metadata or None
@@ -123,7 +123,8 @@ async def _batch_completion_create(
         else:
             raise bad_request("Give either input_file_path or requests.", "input_file_path")
         source = await asyncio.to_thread(stack.enter_context, content)
-        return await batch_api_for(options, source).begin(source, body)
+        api = await asyncio.to_thread(batch_api_for, options, source)
+        return await api.begin(source, body)
 
 
 def _read(given: Mapping[str, Any], **asked: Any) -> tuple[Options, Body]:

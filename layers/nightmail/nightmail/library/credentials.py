@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from nightmail.providers.direct import (
     HttpRequest,
     JsonObject,
 )
+from nightmail.providers.divided import Divides
 from nightmail.providers.registry import open_direct
 
 _DIGEST_LENGTH = 16
@@ -22,14 +23,15 @@ _DIGEST_LENGTH = 16
 
 @dataclass(frozen=True)
 class Credentials:
-    """What goes with every request to a server."""
+    """What goes with every request to a server; `aws` are fields of a deployment at Bedrock."""
 
     key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    aws: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def digest(self) -> str:
-        text = repr((self.key, sorted(self.headers.items())))
+        text = repr((self.key, sorted(self.headers.items()), sorted(self.aws.items())))
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
@@ -47,7 +49,7 @@ class KeyRing:
     def direct_of(self, deployment: Deployment) -> DirectProvider:
         """The direct lane of a deployment. Raises InvalidRequest."""
         credentials = self._kept[deployment.api_key or ""]
-        provider = open_direct(deployment, credentials.key)
+        provider = open_direct(deployment.model_copy(update=credentials.aws), credentials.key)
         return _WithHeaders(provider, credentials.headers) if credentials.headers else provider
 
 
@@ -65,6 +67,9 @@ class _WithHeaders:
     ) -> HttpRequest:
         written = self._provider.request(endpoint, body, stream=stream)
         return replace(written, headers={**written.headers, **self._headers})
+
+    def divided(self, body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        return self._provider.divided(body) if isinstance(self._provider, Divides) else [body]
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
         return self._provider.answer(endpoint, body, answer)

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from nightmail.errors import (
     CredentialMissing,
     GatewayError,
+    InvalidConfig,
     InvalidRequest,
     ProviderTimedOut,
     ProviderUnavailable,
@@ -61,12 +62,15 @@ def class_for(status: int) -> type[APIError]:
 
 
 def own_status(error: GatewayError) -> int:
-    """The provider's own status, where it gave one: in a process the keys are the caller's."""
+    """The provider's own status, where it gave one: in a process keys and settings are the caller's."""
     meaning = getattr(error, "meaning", None)
     if _is_error(meaning):
         return meaning
-    is_keyless = isinstance(error, CredentialMissing)
-    return int(HTTPStatus.UNAUTHORIZED) if is_keyless else error.http_status
+    if isinstance(error, CredentialMissing):
+        return int(HTTPStatus.UNAUTHORIZED)
+    if isinstance(error, InvalidConfig):
+        return int(HTTPStatus.BAD_REQUEST)
+    return error.http_status
 
 
 def failure_of(
@@ -79,7 +83,7 @@ def failure_of(
         kind = APITimeoutError
     elif isinstance(error, ProviderUnavailable) and not _is_error(error.upstream_status):
         kind = APIConnectionError
-    refused = provider if isinstance(error, InvalidRequest) else None
+    refused = provider if isinstance(error, InvalidRequest | InvalidConfig) else None
     return kind(
         error.message,
         status_code=status,

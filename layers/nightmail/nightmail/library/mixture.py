@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+import orjson
 
 from nightmail.library.backend import Body
 from nightmail.library.exceptions import BadRequestError
@@ -14,6 +18,7 @@ from nightmail.provider_names import split_model
 from nightmail.providers.json_text import read_json
 
 _LONGEST = 512
+_MIXED_MODELS = "mismatched_model"
 
 
 class _Asked(NamedTuple):
@@ -47,29 +52,69 @@ def check_alone(source: Source, endpoint: str, provider: str, *, one_model: bool
                 "invalid_url",
             )
         first = first or asked
-        if one_model and asked.model != first.model:
+        if one_model and _own_name(asked.model, provider) != _own_name(first.model, provider):
             raise _mixed(
                 f"Line {asked.number} is for the model {asked.model}, and line {first.number} for "
                 f"{first.model}",
                 provider,
-                "mismatched_model",
+                _MIXED_MODELS,
             )
 
 
-def provider_in(source: Source) -> str | None:
-    """Whose model the first request asks for, where that is known."""
-    first = next(_requests(source), None)
-    split = split_model(first.model) if first and first.model else None
-    return split[0] if split else None
+def provider_in(source: Source, fallback: str) -> str:
+    """Whose models all requests ask for; `fallback`'s where the first one's name tells none.
+
+    Raises BadRequestError where a later one's is known to be another's.
+    """
+    provider: str | None = None
+    for asked in _requests(source):
+        split = split_model(asked.model) if asked.model else None
+        found = split[0] if split else None
+        provider = provider or found or fallback
+        if found and found != provider:
+            raise _mixed(
+                f"Line {asked.number} is for {asked.model} of {found}", provider, _MIXED_MODELS
+            )
+    return provider or fallback
+
+
+@contextmanager
+def in_own_names(source: Source, provider: str) -> Iterator[Source]:
+    """The same requests with models as their provider calls them; what has no prefix stays as it is."""
+    prefix = f"{provider}/"
+    if not any((asked.model or "").startswith(prefix) for asked in _requests(source)):
+        yield source
+        return
+    with tempfile.TemporaryFile() as file, source.reader() as lines:
+        file.writelines(_without_prefix(line, prefix) for line in lines)
+        yield Source(file, source.filename)
+
+
+def _without_prefix(line: bytes, prefix: str) -> bytes:
+    request = read_json(line)
+    body = _body_of(request)
+    if body is None or not (_shown(body.get("model")) or "").startswith(prefix):
+        return line
+    body["model"] = body["model"].removeprefix(prefix)
+    return orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _own_name(model: str | None, provider: str) -> str | None:
+    return model.removeprefix(f"{provider}/") if model else model
 
 
 def _requests(source: Source) -> Iterator[_Asked]:
     with source.reader() as lines:
         for number, line in enumerate(lines, 1):
             request = read_json(line)
-            body = request.get("body") if isinstance(request, dict) else None
-            if isinstance(body, dict):
+            body = _body_of(request)
+            if body is not None:
                 yield _Asked(number, _shown(request.get("url")), _shown(body.get("model")))
+
+
+def _body_of(request: Any) -> Body | None:
+    body = request.get("body") if isinstance(request, dict) else None
+    return body if isinstance(body, dict) else None
 
 
 def _shown(value: Any) -> str | None:

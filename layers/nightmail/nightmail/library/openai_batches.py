@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 
 from nightmail.library.backend import Body
 from nightmail.library.exceptions import APIError
 from nightmail.library.file_batches import FileBatches
-from nightmail.library.mixture import check_alone, refuse_settings
+from nightmail.library.mixture import check_alone, in_own_names, refuse_settings
 from nightmail.library.objects import Batch
 from nightmail.library.results import as_asked, told
 from nightmail.library.servers import Home
@@ -32,7 +32,9 @@ class OpenAIBatches(FileBatches):
         await asyncio.to_thread(
             check_alone, source, body["endpoint"], provider, one_model=provider in _OF_ONE_MODEL
         )
-        return await super().begin(source, body)
+        with ExitStack() as stack:
+            content = in_own_names(source, provider)
+            return await super().begin(await asyncio.to_thread(stack.enter_context, content), body)
 
     async def create(self, input_file_id: str, body: Body) -> Batch:
         refuse_settings(body)

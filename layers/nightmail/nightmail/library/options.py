@@ -14,6 +14,11 @@ Messages = list[Any]
 Entry = Mapping[str, Any]
 OnProgress = Callable[[Batch], object]
 
+# LiteLLM's names of what belongs to Bedrock's models.
+AWS_REGION, AWS_ENDPOINT = "aws_region_name", "aws_bedrock_runtime_endpoint"
+AWS = frozenset(
+    {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", AWS_REGION, AWS_ENDPOINT}
+)
 BASE_URL = "NIGHTMAIL_BASE_URL"
 API_KEY = "NIGHTMAIL_API_KEY"
 # What LiteLLM keeps books with: it says nothing about the request.
@@ -29,6 +34,7 @@ class Options:
     """What a call says about how it is made.
 
     `base_url` names a gateway, `api_base` a provider's server; `timeout` is in seconds, and one try's.
+    `aws` is for models of Bedrock alone, by the names in `AWS`.
     """
 
     custom_llm_provider: str | None = None
@@ -38,6 +44,7 @@ class Options:
     organization: str | None = None
     api_version: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    aws: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_retries: int | None = None
     timeout: float | None = None
     deployments: Sequence[Entry] | None = None
@@ -50,7 +57,8 @@ class Options:
         """The URL of the gateway that the call goes through; None where it goes to providers itself."""
         if self.base_url:
             return self.base_url
-        if self.api_base or self.deployments is not None or self.model_list is not None:
+        is_direct = self.api_base or AWS_ENDPOINT in self.aws
+        if is_direct or self.deployments is not None or self.model_list is not None:
             return None
         return os.environ.get(BASE_URL)
 
@@ -60,7 +68,7 @@ def through_a_gateway(what: str) -> str:
     return f"Through a Nightmail gateway {what}: set {BASE_URL} and {API_KEY}."
 
 
-_NAMES = frozenset(option.name for option in fields(Options))
+_NAMES = frozenset(option.name for option in fields(Options)) - {"aws"}
 
 
 def read_options(given: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
@@ -73,9 +81,10 @@ def read_options(given: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
     extra = known.pop("extra_body", {})
     headers = {**known.pop("headers", {}), **known.pop("extra_headers", {})}
     own = {name: known.pop(name) for name in _NAMES if name in known}
+    aws = {name: known.pop(name) for name in AWS if name in known}
     body = {name: value for name, value in known.items() if name not in BOOKKEEPING} | extra
     seconds = body.pop("request_timeout", None)
-    options = Options(**{"timeout": seconds, **own, "headers": headers})
+    options = Options(**{"timeout": seconds, **own, "headers": headers, "aws": aws})
     _check(options)
     return options, body
 

@@ -16,9 +16,11 @@ from nightmail.library.options import API_KEY, Options, through_a_gateway
 from nightmail.library.process import process
 from nightmail.library.server import Server
 from nightmail.library.transport import RETRIES, SECONDS, Transport
-from nightmail.providers.registry import card_of
+from nightmail.provider_names import SERVED
+from nightmail.providers.registry import card_of, open_format
 
 GATEWAY = "nightmail"
+DEFAULT = "openai"
 _ANTHROPIC = "anthropic"
 _MEBI = 2**20
 
@@ -31,12 +33,13 @@ class Limits:
     part: int = 0
 
 
-# A file of one request: OpenAI's API reference (files, uploads); Groq's (files).
+# A file of one request, where it is not what a batch of the provider takes: OpenAI's API reference
+# (files, uploads).
 _OPENAI = Limits(512 * _MEBI, 64 * _MEBI)
-_OWN: Mapping[str, Limits] = {
+_OWN: Mapping[str, Limits | None] = {
     "openai": _OPENAI,
     "custom_openai": _OPENAI,
-    "groq": Limits(200 * _MEBI),
+    "groq": None,
     "hosted_vllm": _OPENAI,
     "litellm_proxy": _OPENAI,
     "openai_like": _OPENAI,
@@ -85,7 +88,7 @@ def home_of(options: Options) -> Home:
     """Raises BadRequestError where the provider has no files and batches like OpenAI's."""
     if options.gateway:
         return Home(gateway_of(options, options.gateway), _GATEWAY, is_gateway=True)
-    provider = options.custom_llm_provider or "openai"
+    provider = options.custom_llm_provider or DEFAULT
     if provider not in _OWN:
         raise _homeless(provider)
     base = options.api_base or base_in_environment(provider) or _known_base(provider)
@@ -93,14 +96,28 @@ def home_of(options: Options) -> Home:
         raise bad_request(f"{provider} has no address of its own: give api_base.", "api_base")
     with failures_of(None):
         credentials = Credentials(key_for(provider, options), options.headers)
-    return Home(_server(options, base, credentials, provider), _OWN[provider], is_gateway=False)
+        limits = _OWN[provider] or _limits_of_batches(provider)
+    return Home(_server(options, base, credentials, provider), limits, is_gateway=False)
+
+
+def _limits_of_batches(provider: str) -> Limits:
+    deployment = Deployment(name=provider, provider=provider, model="")
+    return Limits(open_format(deployment).limits.bytes)
 
 
 def _homeless(provider: str) -> BadRequestError:
-    own = ", ".join(sorted(_OWN))
-    has = "batches, but keeps no files" if provider == _ANTHROPIC else "no files and batches"
+    if provider == _ANTHROPIC:
+        found = "keeps no files for batches: batch_completion_create sends the requests themselves"
+    elif provider in SERVED:
+        own = ", ".join(sorted(_OWN))
+        found = (
+            f"has no files and batches without a gateway; {own} have them, and {_ANTHROPIC} has "
+            "batches"
+        )
+    else:
+        found = "is no provider that is known here: custom_llm_provider names the model's"
     return bad_request(
-        f"{provider} has {has} in OpenAI's form. {through_a_gateway('it has')} Without one: {own}.",
+        f"{provider} {found}. {through_a_gateway('every provider has files and batches')}",
         "custom_llm_provider",
     )
 

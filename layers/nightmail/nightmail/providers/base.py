@@ -73,10 +73,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where reading of results stopped: which of the outputs, and at which byte."""
+    """Where reading of results stopped: which of the outputs, and at which byte.
+
+    Of results that come in pages `offset` counts those of the page that `page` opens.
+    """
 
     output: int = 0
     offset: int = 0
+    page: str = ""
 
 
 @dataclass(frozen=True)

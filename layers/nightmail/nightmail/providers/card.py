@@ -44,6 +44,9 @@ class Card:
     has_batches: Callable[[Deployment], bool] = _always
     """Whether a deployment has the native lane that its provider has."""
 
+    batches_need: str = ""
+    """What a deployment has to be for that, in words for the operator."""
+
     can_cancel: bool = True
     """Whether a batch can be stopped; if not, what was submitted runs to its end, and is paid."""
 

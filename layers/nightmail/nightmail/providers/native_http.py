@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import httpx
@@ -19,14 +19,11 @@ from nightmail.errors import (
     ProviderUnclear,
 )
 from nightmail.providers.direct import HttpAnswer, JsonObject
-from nightmail.providers.http import error_of, garbled, read_answer
-from nightmail.providers.json_text import read_json
+from nightmail.providers.http import error_of, read_answer
 
-PAGE = 100
 # A look is short enough for a function of a minute to make two; what is sent takes the time it takes.
 LOOK = httpx.Timeout(20, connect=10)
 _SECONDS = 120
-_CLOCK_SKEW_SECONDS = 600
 # A file or batch that is not there is news; a slow provider may have taken what it was sent.
 _LEAVES: dict[int, type[ProviderError]] = {
     httpx.codes.NOT_FOUND: ProviderNotFound,
@@ -70,7 +67,7 @@ class NativeClient:
         identity: str = "id",
         read_error: ErrorReader = error_of,
     ) -> None:
-        self._provider = provider
+        self.provider = provider
         self._http = http
         self._key = key
         self._identity = identity
@@ -78,7 +75,7 @@ class NativeClient:
 
     def call(self, method: str, path: str, **request: Any) -> httpx.Response:
         """A good answer, with its headers; `request` is what httpx takes."""
-        with transport_errors(self._provider):
+        with transport_errors(self.provider):
             response = self._http.request(method, path, **request)
         self._raise_for_status(response)
         return response
@@ -86,7 +83,7 @@ class NativeClient:
     def send(self, method: str, path: str, **request: Any) -> JsonObject:
         """The answer's body; `request` is what httpx takes."""
         response = self.call(method, path, **request)
-        return read_answer(_answer(response), self._provider, self._key)
+        return read_answer(_answer(response), self.provider, self._key)
 
     def look(self, path: str, query: Mapping[str, Any] | None = None) -> JsonObject:
         return self.send("GET", path, params=query, timeout=LOOK)
@@ -105,8 +102,8 @@ class NativeClient:
             if isinstance(error.__cause__, _NOT_SENT) or error.upstream_status in _NOT_TAKEN:
                 raise
             raise ProviderUnclear(
-                f"{self._provider} may or may not have started the batch: {error.message}",
-                provider=self._provider,
+                f"{self.provider} may or may not have started the batch: {error.message}",
+                provider=self.provider,
                 upstream_status=error.upstream_status,
             ) from error
 
@@ -118,72 +115,15 @@ class NativeClient:
             if not has_ended():
                 raise
 
-    def list(self, path: str, after: str) -> Iterator[JsonObject]:
-        """All entries, page by page; `after` is how the query calls the last id seen."""
-        query: dict[str, Any] = {"limit": PAGE}
-        while True:
-            page = self.look(path, query)
-            entries = _entries(page)
-            yield from entries
-            if not page.get("has_more") or not entries:
-                return
-            query = {"limit": PAGE, after: self.id_of(entries[-1])}
-
-    def list_numbered(self, path: str) -> Iterator[JsonObject]:
-        """The same of a provider that numbers its pages, from 0, and tells a `total` of entries."""
-        number = seen = 0
-        while True:
-            page = self.look(path, {"page": number, "page_size": PAGE})
-            entries = _entries(page)
-            yield from entries
-            number, seen = number + 1, seen + len(entries)
-            total = page.get("total")
-            if not entries or not isinstance(total, int) or seen >= total:
-                return
-
-    def list_by_tokens(
-        self,
-        path: str,
-        *,
-        entries: str,
-        size: str,
-        token: str,
-        following: str,
-        wanted: Mapping[str, str] = MappingProxyType({}),
-    ) -> Iterator[JsonObject]:
-        """The same of a provider that hands out a token for the next page.
-
-        `size` and `token` are what the query calls a page's size and its token; `entries` and `following`
-        are the fields of a page that hold what it lists, and the token of the next one. `wanted` is what
-        the query says besides.
-        """
-        query: dict[str, Any] = {**wanted, size: PAGE}
-        while True:
-            page = self.look(path, query)
-            yield from _entries(page, entries)
-            after = page.get(following)
-            if not isinstance(after, str) or after in {"", query.get(token)}:
-                return
-            query = {**wanted, size: PAGE, token: after}
-
-    def list_whole(self, path: str) -> Iterator[JsonObject]:
-        """The same of a provider that answers with an array of all."""
-        response = self.call("GET", path, timeout=LOOK)
-        listed = read_json(response.content)
-        if not isinstance(listed, list):
-            raise garbled(self._provider, "with something that is no list", response.status_code)
-        yield from (entry for entry in listed if isinstance(entry, dict))
-
     def download(self, path: str, start: int = 0, **request: Any) -> Iterator[bytes]:
         """The bytes from offset `start` on, of a server that knows ranges or of one that does not.
 
-        `request` is what httpx takes. Where it follows to another server httpx takes `authorization` off,
-        and no other header.
+        `request` is what httpx takes.
         """
         # The range is one of what is stored, so it must not come compressed.
         headers = {"range": f"bytes={start}-", "accept-encoding": "identity"} if start else {}
         with (
-            transport_errors(self._provider),
+            transport_errors(self.provider),
             self._http.stream("GET", path, headers=headers, **request) as response,
         ):
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -198,7 +138,7 @@ class NativeClient:
         identity = entry.get(self._identity)
         if not isinstance(identity, str) or not identity:
             raise ProviderGarbled(
-                f"{self._provider} answered without an id.", provider=self._provider
+                f"{self.provider} answered without an id.", provider=self.provider
             )
         return identity
 
@@ -206,7 +146,7 @@ class NativeClient:
         """`response` has been read, unless it is a success."""
         if not response.is_success:
             leaf = _LEAVES.get(response.status_code)
-            raise self._read_error(_answer(response), self._provider, self._key, leaf=leaf)
+            raise self._read_error(_answer(response), self.provider, self._key, leaf=leaf)
 
 
 @lru_cache(maxsize=32)
@@ -217,16 +157,33 @@ def open_client(
     query: tuple[tuple[str, str], ...] = (),
     auth: httpx.Auth | None = None,
 ) -> httpx.Client:
-    """A client that is made once; `query` goes with every call, and `auth` signs each."""
+    """A client that is made once; `query` goes with every call, and `auth` signs each.
+
+    Where it follows to another server, `headers` do not go there.
+    """
+    # It would log whole URLs, of which some are signed.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     return httpx.Client(
         base_url=base_url,
         headers=headers,
         params=query,
         auth=auth,
+        event_hooks={"request": [_kept_at(httpx.URL(base_url).netloc, headers)]},
         timeout=httpx.Timeout(timeout_seconds or _SECONDS, connect=10),
         # A connection that is kept may be closed by the other side: an answer nobody can tell.
         limits=httpx.Limits(max_keepalive_connections=0),
     )
+
+
+def _kept_at(home: bytes, headers: tuple[tuple[str, str], ...]) -> Callable[[httpx.Request], None]:
+    """Takes `headers` off what does not go to `home`; httpx does so with `authorization` alone."""
+
+    def take_off(request: httpx.Request) -> None:
+        if request.url.netloc != home:
+            for name, _ in headers:
+                request.headers.pop(name, None)
+
+    return take_off
 
 
 def behind(start: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -235,24 +192,6 @@ def behind(start: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
         if start < len(chunk):
             yield chunk[start:]
         start = max(0, start - len(chunk))
-
-
-def made_since(
-    since: int, entries: Iterable[JsonObject], made_at: Callable[[JsonObject], int | None]
-) -> Iterator[JsonObject]:
-    """Those of a provider's batches that may be younger than `since` (Unix seconds).
-
-    A list that goes back in time is read no further than it has to be.
-    """
-    oldest, before = since - _CLOCK_SKEW_SECONDS, 0
-    for entry in entries:
-        made = made_at(entry)
-        if made is None or made >= oldest:
-            yield entry
-        elif made < before:
-            return
-        else:
-            before = made
 
 
 @contextmanager
@@ -274,12 +213,6 @@ def transport_errors(provider: str) -> Iterator[None]:
             f"{provider} gave an answer that cannot be read: {type(error).__name__}.",
             provider=provider,
         ) from error
-
-
-def _entries(page: JsonObject, name: str = "data") -> list[JsonObject]:
-    found = page.get(name)
-    listed = found if isinstance(found, list) else []
-    return [entry for entry in listed if isinstance(entry, dict)]
 
 
 def _answer(response: httpx.Response) -> HttpAnswer:

@@ -38,12 +38,17 @@ _FOLDERS: Mapping[str, str] = MappingProxyType(
 )
 
 
+def folder_of(provider: str) -> str:
+    """The name of the folder that its card is in."""
+    return _FOLDERS.get(provider, provider)
+
+
 @cache
 def card_of(provider: str) -> Card | None:
     """None where this gateway has no such provider."""
     if provider not in SERVED:
         return None
-    folder = f"{_PACKAGE}.{_FOLDERS.get(provider, provider)}"
+    folder = f"{_PACKAGE}.{folder_of(provider)}"
     try:
         card: Card = import_module(f"{folder}.card").CARD
     except ModuleNotFoundError as error:
@@ -56,6 +61,18 @@ def card_of(provider: str) -> Card | None:
 def has_native_lane(deployment: Deployment) -> bool:
     card = card_of(deployment.provider)
     return card is not None and card.format is not None and card.has_batches(deployment)
+
+
+def why_unserved(deployment: Deployment) -> str:
+    """Why a deployment has no lane that is wanted of it, and what to do: it has no batches, and may not be
+    called instead.
+    """
+    provider, card = deployment.provider, card_of(deployment.provider)
+    if card is None:
+        return f"{provider} is no provider of this gateway"
+    has_format = card.format is not None
+    lacks = f"'s batches need {card.batches_need}" if has_format else " has no batch API here"
+    return f"{provider}{lacks}; with batch: auto in the config its lines are called one by one"
 
 
 def can_cancel(deployment: Deployment) -> bool:
@@ -112,8 +129,8 @@ def open_direct(deployment: Deployment, key: str | None) -> DirectProvider:
 
 def _no_lane(deployment: Deployment, lane: str) -> InvalidRequest:
     return InvalidRequest(
-        f"The model '{deployment.name}' cannot be used here: "
-        f"this gateway has no {lane} for {deployment.provider}.",
+        f"The model '{deployment.name}' cannot be used: Nightmail has no {lane} for "
+        f"{deployment.provider}.",
         param="model",
         code="unsupported_provider",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPMessage
 from types import SimpleNamespace
 from typing import Any
@@ -26,9 +26,16 @@ _CLIENT = (
 
 
 class LambdaContext:
-    """Attributes as AWS names them; `headers` are those of the Runtime API's invocation."""
+    """Attributes as AWS names them; `headers` are those of the Runtime API's invocation, and `say`
+    writes to the function's log.
+    """
 
-    def __init__(self, headers: HTTPMessage, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        headers: HTTPMessage,
+        say: Callable[[str], None],
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         """Raises Fault where the invocation's client context or identity is no JSON object."""
         self.aws_request_id = str(headers["Lambda-Runtime-Aws-Request-Id"])
         self.invoked_function_arn = headers.get("Lambda-Runtime-Invoked-Function-Arn")
@@ -40,11 +47,16 @@ class LambdaContext:
         self.log_stream_name = environment.get("AWS_LAMBDA_LOG_STREAM_NAME")
         self.client_context = _client_context(headers.get("Lambda-Runtime-Client-Context"))
         self.identity = _identity(headers.get("Lambda-Runtime-Cognito-Identity"))
+        self._say = say
         self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"])
 
     def get_remaining_time_in_millis(self) -> int:
         """Until Lambda ends the invocation; never negative."""
         return max(0, self._deadline - int(time.time() * 1000))
+
+    def log(self, message: object) -> None:
+        """Into the log as it is, whatever its format and its level."""
+        self._say(str(message))
 
 
 def _client_context(text: str | None) -> SimpleNamespace | None:

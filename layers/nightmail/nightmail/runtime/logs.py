@@ -72,6 +72,10 @@ class Log(logging.Handler):
         record.request_id = self.request_id
         self._sink.write(self.format(record), record.levelno)
 
+    def say(self, message: str) -> None:
+        """A message without a form."""
+        self._sink.write(message, logging.NOTSET)
+
     def tell(self, failure: Failure) -> None:
         """An error that ended an invocation, or the initialisation."""
         if self._is_json:

@@ -41,7 +41,7 @@ def _serve(api: RuntimeApi, log: Log, handler: Handler) -> None:
     log.request_id = invocation.id
     _trace(invocation)
     try:
-        answer = handler(_event_of(invocation), LambdaContext(invocation.headers))
+        answer = handler(_event_of(invocation), LambdaContext(invocation.headers, log.say))
         content = b"" if isinstance(answer, StreamedAnswer) else _to_json(answer)
     except Exception as error:  # noqa: BLE001 - whatever the function's code raises is Lambda's to know
         failure = failure_of(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nightmail.batch import Batch
 from nightmail.payloads import StepResult
-from nightmail.steps.waits import SHORTEST_WAIT_SECONDS
+from nightmail.steps.waits import SHORTEST_WAIT_SECONDS, STOPPING_SECONDS
 
 _SHARE = 12
 _SHORTEST_SECONDS = 1800  # half of it is longer than OpenAI may take to stop a batch: 10 minutes
@@ -31,6 +31,13 @@ def native_seconds_left(batch: Batch, now: int) -> int:
     """For how long the native lane may still work."""
     start = _finish_from(batch)
     return (batch.expires_at if start is None else start) - now
+
+
+def is_waited_for(batch: Batch, now: int, window_seconds: int) -> bool:
+    """Whether a provider's batch that begins now, takes its whole window and cannot be stopped would
+    have ended before its results are given up.
+    """
+    return now + window_seconds <= batch.expires_at + STOPPING_SECONDS
 
 
 def in_time(batch: Batch, now: int, step: StepResult) -> StepResult:

@@ -8,7 +8,12 @@ from nightmail.batch import Batch
 from nightmail.bill import TakenLane
 from nightmail.deployment import Deployment
 from nightmail.providers.base import FormatOf, Limits
-from nightmail.providers.registry import direct_endpoints, has_direct_lane, has_native_lane
+from nightmail.providers.registry import (
+    can_cancel,
+    direct_endpoints,
+    has_direct_lane,
+    has_native_lane,
+)
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _REFUSED = Limits(lines=10_000, bytes=16 * 1024 * 1024)
@@ -60,10 +65,12 @@ class Lanes:
         return endpoint in self.format_of(deployment).endpoints
 
     def _is_in_time(self, deployment: Deployment) -> bool:
-        """Whether the batch's window is no shorter than the provider's, or the rest can be called."""
+        """Whether the batch's window is no shorter than the provider's, or what is left of it in the end
+        can be stopped and called.
+        """
         window_seconds = self._batch.expires_at - self._batch.created_at
         is_long = self.format_of(deployment).limits.window_seconds <= window_seconds
-        return is_long or self._batch.on_deadline == "finish_direct"
+        return is_long or (self._batch.on_deadline == "finish_direct" and can_cancel(deployment))
 
 
 def _can_call(deployment: Deployment, endpoint: str) -> bool:

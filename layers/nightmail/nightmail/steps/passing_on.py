@@ -19,9 +19,9 @@ from nightmail.outcome import Kind, Outcome
 from nightmail.part import OWED, Ending, why_to_stop
 from nightmail.providers.base import FormatOf
 from nightmail.providers.http import NEVER_HEALS
-from nightmail.providers.registry import direct_endpoints, has_native_lane
+from nightmail.providers.registry import can_cancel, direct_endpoints, has_native_lane
 from nightmail.shard import Shard
-from nightmail.steps.deadline import native_seconds_left
+from nightmail.steps.deadline import is_waited_for, native_seconds_left
 
 # An execution has 25,000 events, of which a native round takes up to some hundreds.
 MOST_NATIVE_ROUNDS = 20
@@ -142,10 +142,11 @@ class PassingOn:
         left = native_seconds_left(self._batch, self._now)
         if self._shard.endpoint not in lane.endpoints or left <= 0:
             return False
-        is_in_time = (
-            lane.limits.window_seconds <= left or self._batch.on_deadline == "finish_direct"
-        )
-        return not can_call or (is_in_time and lines >= lane.limits.minimum_lines)
+        window, can_stop = lane.limits.window_seconds, can_cancel(deployment)
+        if not can_call:
+            return can_stop or is_waited_for(self._batch, self._now, window)
+        can_finish = self._batch.on_deadline == "finish_direct" and can_stop
+        return (window <= left or can_finish) and lines >= lane.limits.minimum_lines
 
 
 def _reason_of_refusal(response: Mapping[str, object]) -> Reason | None:

@@ -122,7 +122,8 @@ class Plan:
         counts = RequestCounts(total=findings.total)
         known: dict[str, Any] = {"model": findings.model, "counts": counts}
         if batch.dry_run:
-            estimate = estimate_of(self._cursor.ways.ways, self._cursor.sorted)
+            known_ways, format_of = self._cursor.ways.ways, self._planner.format_of
+            estimate = estimate_of(known_ways, self._cursor.sorted, format_of)
             ended = batch.move_to(BatchStatus.COMPLETED, now, estimate=estimate, **known)
             self._stores.batches.save(ended)
             return Next.DONE

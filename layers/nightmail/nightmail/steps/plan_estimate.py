@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from nightmail.bill import TakenLane
 from nightmail.estimate import Estimate, EstimatedWay
+from nightmail.providers.base import FormatOf
 from nightmail.steps.estimation import Tally
 from nightmail.steps.line_sorter import Sorted
 from nightmail.steps.part_writer import Draft, Way
 
 
-def estimate_of(ways: Sequence[Way], plan: Sorted) -> Estimate:
+def estimate_of(ways: Sequence[Way], plan: Sorted, format_of: FormatOf) -> Estimate:
     """The estimate of a finished plan."""
     drafts = plan.finished
     estimated: dict[tuple[int, TakenLane], EstimatedWay] = {}
@@ -29,7 +30,12 @@ def estimate_of(ways: Sequence[Way], plan: Sorted) -> Estimate:
         shards=shards,
         chunks=len(drafts) - shards - len(refused),
         ways=found,
-        warnings=[*_warnings(found), *_of_files(drafts), *_told(plan.refusals)],
+        warnings=[
+            *_warnings(found),
+            *_too_small(ways, drafts, format_of),
+            *_of_files(drafts),
+            *_told(plan.refusals),
+        ],
     )
 
 
@@ -66,6 +72,20 @@ def _warnings(ways: Sequence[EstimatedWay]) -> Iterator[str]:
             yield (
                 f"{way.unlimited} requests to {way.endpoint} for {name} set no limit to their output"
                 " (max_completion_tokens): it is in no figure."
+            )
+
+
+def _too_small(ways: Sequence[Way], drafts: Sequence[Draft], format_of: FormatOf) -> Iterator[str]:
+    """Of shards that are no chunks only because the config says `batch: native`."""
+    for draft in drafts:
+        if draft.lane != "native":
+            continue
+        deployment = ways[draft.way].deployment
+        least = format_of(deployment).limits.minimum_lines
+        if draft.lines < least:
+            yield (
+                f"{draft.lines} requests for the model '{deployment.name}' would fail: a batch of "
+                f"{deployment.provider}'s has {least} at least. With batch: auto they are called."
             )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from nightmail.batch import BatchError
 from nightmail.errors import (
     ConfigError,
     LeaseLost,
@@ -22,9 +23,10 @@ from nightmail.errors import (
 from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, ShardInput
+from nightmail.providers.registry import can_cancel
 from nightmail.shard import Shard, ShardState
 from nightmail.steps.adoption import Unclear, own_batch, tag_of, take_claim
-from nightmail.steps.deadline import in_time, is_finishing
+from nightmail.steps.deadline import in_time, is_finishing, is_waited_for
 from nightmail.steps.passing_on import Reason
 from nightmail.steps.shard_work import Courier, ShardWork, find_part, next_of
 from nightmail.steps.waits import (
@@ -42,6 +44,12 @@ _FIRST_LOOK = 3  # as if three tries had failed: after 40 seconds
 _NO_LIST = (
     "It is not clear whether the provider has started this shard, and its batches cannot be listed."
     " Nothing was submitted again."
+)
+_TOO_LATE = BatchError(
+    code="window_too_short",
+    message="This provider stops no batch, and its own window is longer than what is left of the"
+    " completion window. Nothing was submitted: create the batch with a longer completion_window, or"
+    " let the model be called directly.",
 )
 _HELD = StepResult(next=Next.SUBMIT, wait_seconds=30)
 
@@ -98,7 +106,11 @@ class _Submission(ShardWork):
             if self._shard.looks < LOOKS:
                 return self._look_later()
         ending = self._why_not()
-        return self._give_up(ending, []) if ending else self._submit(provider)
+        if ending:
+            return self._give_up(ending, [])
+        if self._would_be_lost():
+            return self._give_up(Ending.EXPIRED, [_TOO_LATE])
+        return self._submit(provider)
 
     def _why_not(self) -> Ending | None:
         now = self._now()
@@ -106,6 +118,13 @@ class _Submission(ShardWork):
         if ending or not is_finishing(self._batch, now):
             return ending
         return Ending.EXPIRED if self._destination(Reason.EXPIRED) else None
+
+    def _would_be_lost(self) -> bool:
+        """Whether it may be run, and paid, after nobody waits for its results any more."""
+        deployment = self._shard.deployment
+        window_seconds = self._courier.format_of(deployment).limits.window_seconds
+        is_in_time = is_waited_for(self._batch, self._now(), window_seconds)
+        return not is_in_time and not can_cancel(deployment)
 
     def _look(self, provider: BatchProvider) -> str | None:
         try:

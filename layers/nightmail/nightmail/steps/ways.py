@@ -10,6 +10,7 @@ from nightmail.balance import Balance
 from nightmail.deployment import Deployment
 from nightmail.errors import GatewayError, InvalidRequest, NotFound
 from nightmail.lines import Line
+from nightmail.providers.registry import why_unserved
 from nightmail.steps.lanes import Lanes
 from nightmail.steps.part_writer import Way, WayLane
 
@@ -57,6 +58,9 @@ class Ways:
         self._deployments_of = deployments_of
         self._fallbacks_of = fallbacks_of
         self._unserved: dict[str, NotFound] = {}
+        # Any number of lines may leave their way: the one beside it is looked for once.
+        self._called: dict[int, int | None] = {}
+        self._refused: dict[int, int] = {}
 
     def take(self, line: Line) -> int:
         """The place of the way that a line goes.
@@ -73,17 +77,15 @@ class Ways:
         """The place of the way for lines that no batch of a provider takes, beside the native one at
         `place`; None where its deployment may not be called.
         """
-        way = self.known.ways[place]
-        if not self._lanes.may_call(way.deployment, way.endpoint):
-            return None
-        return self._place(way.model_copy(update={"lane": "direct"}))
+        if place not in self._called:
+            self._called[place] = self._beside_called(place)
+        return self._called[place]
 
     def refused(self, place: int) -> int:
         """The place of the way for lines that are refused, beside the one at `place`."""
-        way = self.known.ways[place]
-        if way.lane == "refused":
-            return place
-        return self._place(way.model_copy(update={"lane": "refused", "fallbacks": []}))
+        if place not in self._refused:
+            self._refused[place] = self._beside_refused(place)
+        return self._refused[place]
 
     def refusal(self, place: int) -> GatewayError:
         """Why every line of a way is refused from the start."""
@@ -94,6 +96,18 @@ class Ways:
             param="url",
             code="unsupported_endpoint",
         )
+
+    def _beside_called(self, place: int) -> int | None:
+        way = self.known.ways[place]
+        if not self._lanes.may_call(way.deployment, way.endpoint):
+            return None
+        return self._place(way.model_copy(update={"lane": "direct"}))
+
+    def _beside_refused(self, place: int) -> int:
+        way = self.known.ways[place]
+        if way.lane == "refused":
+            return place
+        return self._place(way.model_copy(update={"lane": "refused", "fallbacks": []}))
 
     def _group(self, line: Line) -> Group:
         if line.model in self._unserved:
@@ -118,10 +132,9 @@ class Ways:
         found = [self._lanes.wanted(each) for each in self._deployments_of(model)]
         served = [each for each in found if self._lanes.is_served(each)]
         if not served:
-            providers = ", ".join(sorted({deployment.provider for deployment in found}))
+            reasons = "; ".join(dict.fromkeys(map(why_unserved, found)))
             raise NotFound(
-                f"The provided model '{model}' is not supported by the Batch API: it is served by"
-                f" {providers}, whose batches this gateway does not speak."
+                f"The provided model '{model}' is not supported by the Batch API: {reasons}."
             )
         return served
 

@@ -23,7 +23,8 @@ from nightmail.providers.base import (
     Tag,
 )
 from nightmail.providers.native_batches import HttpBatches, in_one_body
-from nightmail.providers.native_http import made_since, open_client
+from nightmail.providers.native_http import open_client
+from nightmail.providers.native_lists import list_by_ids, made_since
 from nightmail.providers.native_results import Found, Reading
 
 _PATH = "/messages/batches"
@@ -43,7 +44,8 @@ class AnthropicBatches(HttpBatches):
         return self._api.start(_PATH, **in_one_body(_HEAD, content, _FOOT))
 
     def find(self, intent: Intent) -> list[str]:
-        listed = made_since(intent.since, self._api.list(_PATH, after="after_id"), made_at)
+        every = list_by_ids(self._api, _PATH, after="after_id")
+        listed = made_since(intent.since, every, made_at, newest_first=True)
         # One whose counts are all 0 does not tell yet how many it has.
         return [self._api.id_of(each) for each in listed if lines_of(each) in {intent.lines, 0}]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nightmail.deployment import Deployment
-from nightmail.providers.azure.service import BATCHES, address_of, headers_of
+from nightmail.providers.azure.service import BATCHES, DATED_BATCHES, address_of, headers_of
 from nightmail.providers.native_http import open_client
 from nightmail.providers.openai_protocol.batches import OpenAIBatches
 
@@ -19,5 +19,5 @@ def open_batches(deployment: Deployment, key: str | None) -> OpenAIBatches:
     address = address_of(deployment)
     headers = tuple(headers_of(key).items())
     http = open_client(address.base, headers, deployment.timeout_seconds, address.query)
-    api = BATCHES if address.is_dated else _WITH_EXPIRY
+    api = DATED_BATCHES if address.is_dated else _WITH_EXPIRY
     return OpenAIBatches(deployment, http, key, api, model=deployment.model)

@@ -21,10 +21,11 @@ def _open_direct(deployment: Deployment, key: str | None) -> DirectProvider:
 
 
 def _format(deployment: Deployment) -> BatchFormat:
-    from nightmail.providers.azure.service import BATCHES, SERVER
+    from nightmail.providers.azure.service import BATCHES, DATED_BATCHES, SERVER, has_date
     from nightmail.providers.openai_protocol.batch_format import OpenAIFormat
 
-    return OpenAIFormat(deployment, SERVER, BATCHES)
+    api = DATED_BATCHES if has_date(deployment) else BATCHES
+    return OpenAIFormat(deployment, SERVER, api)
 
 
 def _open_batches(deployment: Deployment, key: str | None) -> BatchProvider:

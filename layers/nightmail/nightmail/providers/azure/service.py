@@ -7,7 +7,7 @@ Without an `api_version` it is that of `/openai/v1`, which has no versions; a da
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit
 
 from nightmail.deployment import Deployment
@@ -25,6 +25,8 @@ BATCHES = BatchApi(
     endings={**OPENAI_ENDINGS, **{word.title(): end for word, end in OPENAI_ENDINGS.items()}},
     follows_redirects=False,
 )
+# The older surface writes this endpoint as its own URLs do.
+DATED_BATCHES = replace(BATCHES, urls={CHAT: "/chat/completions"})
 # Words that stand for the surface without dates.
 _UNDATED = frozenset({"v1", "latest", "preview"})
 # People give the resource's own URL, or one of a surface.
@@ -52,10 +54,15 @@ def address_of(deployment: Deployment) -> Address:
     """Raises InvalidRequest where nobody said which resource it is."""
     given = urlsplit(base_of(deployment, SERVER))
     resource = given._replace(path=_SURFACE.sub("", given.path)).geturl()
-    version = deployment.api_version
-    is_dated = version is not None and version not in _UNDATED
+    version, is_dated = deployment.api_version, has_date(deployment)
     query = (("api-version", version),) if version else ()
     return Address(f"{resource}/openai{'' if is_dated else '/v1'}", query, is_dated)
+
+
+def has_date(deployment: Deployment) -> bool:
+    """Whether it is of the older surface."""
+    version = deployment.api_version
+    return version is not None and version not in _UNDATED
 
 
 def headers_of(key: str | None) -> dict[str, str]:

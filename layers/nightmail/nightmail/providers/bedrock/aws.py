@@ -87,7 +87,8 @@ def region_of(deployment: Deployment) -> str:
     region = next((each for each in found if each), None)
     if region is None:
         raise InvalidConfig(
-            f"The Region of '{deployment.name}' is not known: give its entry an aws_region_name."
+            f"The Region of '{deployment.name}' is not known: give aws_region_name, or set "
+            "AWS_REGION in the environment."
         )
     return region
 
@@ -96,8 +97,14 @@ def bearer_of(deployment: Deployment) -> str | None:
     """The environment's Bedrock API key. It is Bedrock's own, so it goes to no other address, and to
     no deployment that has credentials.
     """
-    has_own = deployment.api_base or deployment.aws_access_key_id
+    has_own = deployment.api_base or has_credentials(deployment)
     return None if has_own else os.environ.get(_BEARER)
+
+
+def has_credentials(deployment: Deployment) -> bool:
+    """Whether it is to be called by others than this process's own."""
+    own = (deployment.aws_access_key_id, deployment.aws_secret_access_key)
+    return any((*own, deployment.aws_session_token))
 
 
 def signature(
@@ -110,7 +117,8 @@ def signature(
     """The headers that sign a request, by the deployment's credentials or those of this process: its
     role, environment or profile. They hold for five minutes.
 
-    Raises CredentialMissing where there are none, and InvalidConfig.
+    Raises CredentialMissing where there are none, and InvalidConfig where the deployment's are half
+    given: another account than its own would pay.
     """
     with needs_botocore():
         from botocore.auth import SigV4Auth
@@ -126,17 +134,19 @@ def signature(
 def _credentials(deployment: Deployment) -> ReadOnlyCredentials:
     from botocore.credentials import Credentials
 
-    if deployment.aws_access_key_id and deployment.aws_secret_access_key:
-        return Credentials(
-            deployment.aws_access_key_id,
-            deployment.aws_secret_access_key,
-            deployment.aws_session_token,
-        ).get_frozen_credentials()
+    if has_credentials(deployment):
+        key, secret = deployment.aws_access_key_id, deployment.aws_secret_access_key
+        if not (key and secret):
+            missing = "aws_secret_access_key" if key else "aws_access_key_id"
+            raise InvalidConfig(
+                f"The AWS credentials of '{deployment.name}' are not whole: {missing} is missing."
+            )
+        return Credentials(key, secret, deployment.aws_session_token).get_frozen_credentials()
     found = own_session().get_credentials()
     if found is None:
         raise CredentialMissing(
-            f"There are no AWS credentials for '{deployment.name}': give its entry an "
-            "aws_access_key_id and an aws_secret_access_key, or a Bedrock API key as api_key."
+            f"There are no AWS credentials for '{deployment.name}': give aws_access_key_id and "
+            "aws_secret_access_key, or a Bedrock API key as api_key."
         )
     return found.get_frozen_credentials()
 

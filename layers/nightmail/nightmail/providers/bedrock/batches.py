@@ -29,7 +29,8 @@ from nightmail.providers.bedrock.stack import job_role
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpBatches
-from nightmail.providers.native_http import NativeClient, made_since, open_client
+from nightmail.providers.native_http import NativeClient, open_client
+from nightmail.providers.native_lists import list_by_tokens, made_since
 from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.objects import Objects
 from nightmail.work_keys import batch_folder
@@ -93,7 +94,8 @@ class BedrockBatches(HttpBatches):
 
     def find(self, intent: Intent) -> list[str]:
         name = _name(intent.tag)
-        listed = made_since(intent.since, self._listed(nameContains=name), made_at)
+        every = self._listed(nameContains=name)
+        listed = made_since(intent.since, every, made_at, newest_first=True)
         ours = (self._api.id_of(job) for job in listed if job.get("jobName") == name)
         found = next(ours, None)
         return [_short(found)] if found else []
@@ -148,7 +150,8 @@ class BedrockBatches(HttpBatches):
 
     def _listed(self, **wanted: str) -> Iterator[JsonObject]:
         """The youngest first."""
-        return self._api.list_by_tokens(
+        return list_by_tokens(
+            self._api,
             _JOBS,
             entries="invocationJobSummaries",
             size="maxResults",

@@ -41,4 +41,7 @@ CARD = Card(
     format=_format,
     open_shared=_jobs,
     has_batches=_has_jobs,
+    batches_need=(
+        "a chat model in the stack's own Region, without an address, key or credentials of its own"
+    ),
 )

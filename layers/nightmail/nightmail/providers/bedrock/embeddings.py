@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from nightmail.deployment import Deployment
-from nightmail.errors import InvalidRequest
 from nightmail.parameters import integer, one_of, required, strings, wrong_type
 from nightmail.providers.conversion.embeddings import INPUT_TYPE, to_data
 from nightmail.providers.direct import HttpAnswer, JsonObject
@@ -38,7 +37,21 @@ def to_invocation(given: Mapping[str, Any], deployment: Deployment) -> JsonObjec
         integer(dimensions, "dimensions", 1, _MOST_DIMENSIONS)
     if _COHERE.search(deployment.model):
         return _for_cohere(texts, given)
-    return _for_titan(texts, dimensions, given, deployment)
+    (text,) = texts  # divided
+    return _for_titan(text, dimensions, given, deployment)
+
+
+def one_by_one(
+    body: Mapping[str, Any], given: Mapping[str, Any], deployment: Deployment
+) -> list[Mapping[str, Any]]:
+    """A body for each text where the model takes no list; `given` is `body` with its defaults.
+
+    Raises InvalidRequest that names a field.
+    """
+    texts = given.get("input")
+    if not isinstance(texts, list) or not _TITAN.search(deployment.model):
+        return [body]
+    return [{**body, "input": text} for text in _texts(texts)]
 
 
 def from_invocation(
@@ -77,25 +90,18 @@ def _for_cohere(texts: list[str], given: Mapping[str, Any]) -> JsonObject:
 
 
 def _for_titan(
-    texts: list[str], dimensions: int | None, given: Mapping[str, Any], deployment: Deployment
+    text: str, dimensions: int | None, given: Mapping[str, Any], deployment: Deployment
 ) -> JsonObject:
-    if len(texts) > 1:
-        raise InvalidRequest(
-            f"Invalid 'input': the model '{deployment.name}' takes one text in a request, but got "
-            f"{len(texts)}. Send several requests, or a batch of them.",
-            param="input",
-            code="array_above_max_length",
-        )
     for name in ("input_type", "truncate"):
         if name in given and not deployment.drop_params:
             raise unsupported_parameter(name, deployment)
     if dimensions is None:
-        return {"inputText": texts[0]}
+        return {"inputText": text}
     if _FIRST_TITAN in deployment.model:
         if deployment.drop_params:
-            return {"inputText": texts[0]}
+            return {"inputText": text}
         raise unsupported_parameter("dimensions", deployment)
-    return {"inputText": texts[0], "dimensions": dimensions}
+    return {"inputText": text, "dimensions": dimensions}
 
 
 def _vectors(answer: JsonObject) -> Any:

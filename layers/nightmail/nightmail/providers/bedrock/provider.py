@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import time
 from typing import Any
@@ -17,6 +17,7 @@ from nightmail.providers.bedrock.embeddings import (
     SUPPORTED,
     from_invocation,
     is_embedding_model,
+    one_by_one,
     to_invocation,
     tokens_of,
 )
@@ -60,6 +61,9 @@ class BedrockProvider:
             return self._written("invoke", to_invocation(given, self._deployment))
         action = "converse-stream" if stream else "converse"
         return self._written(action, to_converse(body, self._deployment))
+
+    def divided(self, body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        return one_by_one(body, self._embedding_parameters(body), self._deployment)
 
     def answer(self, endpoint: str, body: Mapping[str, Any], answer: HttpAnswer) -> JsonObject:
         check_endpoint(endpoint, self.endpoints, self._deployment)

@@ -6,7 +6,7 @@ import os
 
 from nightmail.deployment import Deployment
 from nightmail.errors import ConfigError
-from nightmail.providers.bedrock.aws import has_jobs_endpoint, region_of
+from nightmail.providers.bedrock.aws import has_credentials, has_jobs_endpoint, region_of
 from nightmail.providers.bedrock.embeddings import is_embedding_model
 
 _ROLE = "AWS_BATCH_ROLE_ARN"  # LiteLLM's name for it
@@ -24,7 +24,7 @@ def has_jobs(deployment: Deployment) -> bool:
     The bucket and the role are the stack's. So what is in another Region, or behind credentials or an
     address of its own, is called directly; so is a Region that is a reference, as planning reads none.
     """
-    has_own = deployment.api_key or deployment.aws_access_key_id
+    has_own = deployment.api_key or has_credentials(deployment)
     is_elsewhere = deployment.api_base and not has_jobs_endpoint()
     if not job_role() or has_own or is_elsewhere or is_embedding_model(deployment.model):
         return False

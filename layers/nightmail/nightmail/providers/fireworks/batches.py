@@ -19,7 +19,8 @@ from nightmail.providers.fireworks.batch_results import made_at, to_outcome, to_
 from nightmail.providers.fireworks.card import BATCHES, SERVER, account_of
 from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpResults, in_form
-from nightmail.providers.native_http import NativeClient, made_since, open_client
+from nightmail.providers.native_http import NativeClient, open_client
+from nightmail.providers.native_lists import list_by_tokens, made_since
 from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol.request import base_of, model_of
 
@@ -50,13 +51,14 @@ class FireworksBatches(HttpResults):
         if self._make_dataset(content, tag) or not self._is_read(dataset):
             form = in_form({}, "input.jsonl", content)
             self._api.send("POST", f"{dataset}:upload", **form)
-            if not self._is_read(dataset):
-                raise ProviderUnavailable(
-                    f"{self._name} is still reading the dataset.", provider=self._name
-                )
         return dataset.removeprefix("/")
 
     def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - there is one endpoint
+        # Looked at here: waiting for `prepare` would upload the file again.
+        if not self._is_read(f"/{prepared}"):
+            raise ProviderUnavailable(
+                f"{self._name} is still reading the dataset.", provider=self._name
+            )
         job, own_id = {"model": self._model, "inputDatasetId": prepared}, _id_of(tag)
         return self._api.start(self._jobs, params={"batchInferenceJobId": own_id}, json=job)
 
@@ -66,7 +68,8 @@ class FireworksBatches(HttpResults):
             return [self._api.id_of(self._api.look(f"{self._jobs}/{own_id}"))]
         except ProviderNotFound:
             # Nothing is found at a wrong address either: there has to be a list, and it not in it.
-            names = map(self._api.id_of, made_since(intent.since, self._newest_first(), made_at))
+            jobs = made_since(intent.since, self._newest_first(), made_at, newest_first=True)
+            names = map(self._api.id_of, jobs)
             return [name for name in names if name.endswith(f"/{own_id}")]
 
     def poll(self, provider_batch_id: str) -> Progress:
@@ -76,7 +79,8 @@ class FireworksBatches(HttpResults):
         """Nothing: a job runs to its end, and is paid."""
 
     def _newest_first(self) -> Iterator[JsonObject]:
-        return self._api.list_by_tokens(
+        return list_by_tokens(
+            self._api,
             self._jobs,
             entries="batchInferenceJobs",
             size="pageSize",

@@ -60,5 +60,6 @@ CARD = replace(
         has_batches=lambda deployment: account_of(deployment) is not None,
     ),
     open_batches=_batches,
+    batches_need="an account: an organization in the config, or a model named by its account's path",
     can_cancel=False,
 )

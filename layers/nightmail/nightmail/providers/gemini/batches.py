@@ -20,7 +20,8 @@ from nightmail.providers.gemini.provider import VERSION, headers_of, model_path,
 from nightmail.providers.http import garbled
 from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpBatches
-from nightmail.providers.native_http import NativeClient, made_since, open_client
+from nightmail.providers.native_http import NativeClient, open_client
+from nightmail.providers.native_lists import list_by_tokens, made_since
 from nightmail.providers.native_results import Found, Reading
 
 _BATCHES = f"{VERSION}/batches"
@@ -56,7 +57,7 @@ class GeminiBatches(HttpBatches):
         return self._api.start(path, json={"batch": batch})
 
     def find(self, intent: Intent) -> list[str]:
-        listed = made_since(intent.since, self._listed(), made_at)
+        listed = made_since(intent.since, self._listed(), made_at, newest_first=False)
         ours = (
             self._api.id_of(each)
             for each in listed
@@ -69,7 +70,8 @@ class GeminiBatches(HttpBatches):
         return to_progress(self._api.look(f"{VERSION}/{provider_batch_id}"), self._key)
 
     def _listed(self) -> Iterator[JsonObject]:
-        return self._api.list_by_tokens(
+        return list_by_tokens(
+            self._api,
             _BATCHES,
             entries="operations",
             size="pageSize",

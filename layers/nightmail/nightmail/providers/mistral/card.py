@@ -28,13 +28,15 @@ def _submission(file_id: str, endpoint: str, model: str) -> JsonObject:
     return {"input_files": [file_id], "endpoint": endpoint, "model": model, "timeout_hours": 24}
 
 
-# Mistral's API description: files of at most 512 MB; a workspace has a million requests pending.
+# Mistral's API description: files of at most 512 MB; a workspace has a million requests pending; jobs
+# are ordered by `-created` if nothing else is asked for.
 BATCHES = BatchApi(
     limits=Limits(lines=100_000, bytes=500_000_000),
     has_routes=False,
     path="/batch/jobs",
     submission=_submission,
     paging="numbers",
+    newest_first=True,
     endings={
         "SUCCESS": Ending.COMPLETED,
         "FAILED": Ending.FAILED,

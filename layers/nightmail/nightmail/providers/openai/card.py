@@ -8,5 +8,7 @@ from nightmail.providers.openai_protocol.cards import openai_batch_card
 from nightmail.providers.openai_protocol.servers import Server
 
 # OpenAI's API reference and guide, "Batch".
-BATCHES = BatchApi(limits=Limits(lines=50_000, bytes=200 * 1024 * 1024, inputs=50_000))
+BATCHES = BatchApi(
+    limits=Limits(lines=50_000, bytes=200 * 1024 * 1024, inputs=50_000), newest_first=True
+)
 CARD = openai_batch_card({"openai": Server("https://api.openai.com/v1", is_exact=True)}, BATCHES)

@@ -35,6 +35,8 @@ class BatchApi:
     """Those that batches have; all of the server's where it is None."""
     has_routes: bool = True
     """Whether a line names its method and its URL."""
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """What lines, and the call that pays, call those endpoints that they do not call as OpenAI does."""
     names_model: bool = True
     """Whether the request in a line names its model."""
     files: str = "/files"
@@ -50,6 +52,8 @@ class BatchApi:
     """Whether a batch takes our tag; if not, it is known by its input file, which is of one submission."""
     paging: Literal["cursors", "numbers", "none"] = "cursors"
     """Whether a list's next page begins behind an id, has a number, or is none: the list is an array."""
+    newest_first: bool = False
+    """Whether the provider promises that order of its list; if not, all of it is read to find a batch."""
     endings: Mapping[str, Ending] = field(default_factory=lambda: OPENAI_ENDINGS)
     """Its words for a batch that has ended; any other is one that runs."""
     counts: tuple[str, str] | None = ("request_counts.completed", "request_counts.failed")
@@ -59,4 +63,4 @@ class BatchApi:
     outputs: tuple[str, str] = ("output_file_id", "error_file_id")
     """Which fields of a batch name its result files."""
     follows_redirects: bool = True
-    """Whether these may lie at another server: it must not be sent the key, so that has to be a bearer's."""
+    """Whether these may lie at another server, which is sent no header of ours."""

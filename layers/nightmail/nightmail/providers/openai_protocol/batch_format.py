@@ -31,5 +31,8 @@ class OpenAIFormat:
         body = to_request(line.url, line.body, self._deployment, self._server, stream=False)
         if not self._api.names_model:
             del body["model"]
-        route = {"method": "POST", "url": line.url} if self._api.has_routes else {}
+        route = self._route(line) if self._api.has_routes else {}
         return write_json({"custom_id": line_id, **route, "body": body}) + b"\n"
+
+    def _route(self, line: Line) -> dict[str, str]:
+        return {"method": "POST", "url": self._api.urls.get(line.url, line.url)}

@@ -17,7 +17,13 @@ from nightmail.providers.base import (
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.json_text import moment_of
 from nightmail.providers.native_batches import HttpBatches, in_form
-from nightmail.providers.native_http import made_since, open_client
+from nightmail.providers.native_http import open_client
+from nightmail.providers.native_lists import (
+    list_by_ids,
+    list_by_numbers,
+    list_whole,
+    made_since,
+)
 from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 from nightmail.providers.openai_protocol.batch_results import to_outcome, to_progress
@@ -50,13 +56,15 @@ class OpenAIBatches(HttpBatches):
         return self._api.id_of(self._api.send("POST", self._shape.files, **form))
 
     def submit(self, prepared: str, content: ShardInput, endpoint: str, tag: Tag) -> str:  # noqa: ARG002 - it is uploaded
-        request = self._shape.submission(prepared, endpoint, self._model)
+        url = self._shape.urls.get(endpoint, endpoint)
+        request = self._shape.submission(prepared, url, self._model)
         if self._shape.has_metadata:
             request["metadata"] = _metadata(tag)
         return self._api.start(self._shape.path, wrapper=self._shape.wrapper, json=request)
 
     def find(self, intent: Intent) -> list[str]:
-        listed = made_since(intent.since, self._listed(), _made_at)
+        newest_first = self._shape.newest_first
+        listed = made_since(intent.since, self._listed(), _made_at, newest_first=newest_first)
         ours = (self._api.id_of(batch) for batch in listed if _is_ours(batch, intent))
         found = next(ours, None)
         return [found] if found else []
@@ -66,10 +74,10 @@ class OpenAIBatches(HttpBatches):
 
     def _listed(self) -> Iterator[JsonObject]:
         if self._shape.paging == "numbers":
-            return self._api.list_numbered(self._shape.path)
+            return list_by_numbers(self._api, self._shape.path)
         if self._shape.paging == "none":
-            return self._api.list_whole(self._shape.path)
-        return self._api.list(self._shape.path, after="after")
+            return list_whole(self._api, self._shape.path)
+        return list_by_ids(self._api, self._shape.path, after="after")
 
     def _cancel_path(self, provider_batch_id: str) -> str:
         return f"{self._shape.path}/{provider_batch_id}/cancel"

@@ -21,7 +21,7 @@ def base_of(deployment: Deployment, server: Server) -> str:
     if not base:
         raise InvalidRequest(
             f"The model '{deployment.name}' cannot be used here: {deployment.provider} needs an "
-            "api_base in the config.",
+            "api_base.",
             param="model",
             code="missing_api_base",
         )

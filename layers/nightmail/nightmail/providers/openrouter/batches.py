@@ -1,11 +1,13 @@
 """The native lane over HTTP: OpenRouter's batches, whose requests and results are in their bodies.
 
-Source: OpenRouter's API description and its pages "Batch API" and "Batch quickstart". Nothing of ours
-can be put on a batch there, and nothing stops one.
+Source: OpenRouter's API description and its pages "Batch API" and "Batch quickstart". Of where its
+batches are, the description says `/api/v1`, and the quickstart `/api/beta`, which its clients go by: it
+is not confirmed. Nothing of ours can be put on a batch there, and nothing stops one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -16,15 +18,17 @@ from nightmail.providers.direct import HttpAnswer, JsonObject
 from nightmail.providers.http import read_answer
 from nightmail.providers.json_text import write_json
 from nightmail.providers.native_batches import HttpResults, in_one_body
-from nightmail.providers.native_http import LOOK, behind, made_since
+from nightmail.providers.native_http import LOOK, behind
+from nightmail.providers.native_lists import list_by_ids, made_since
 from nightmail.providers.native_results import Found, Reading
+from nightmail.providers.openai_protocol import request
 from nightmail.providers.openai_protocol.batches import open_server
-from nightmail.providers.openai_protocol.request import model_of
 from nightmail.providers.openrouter.batch_body import BatchBody
 from nightmail.providers.openrouter.batch_results import lines_of, to_outcome, to_progress
 from nightmail.providers.openrouter.card import BATCHES, SERVER
 
 _PATH = "/batches"
+_VERSION = re.compile(r"/v1\Z")
 
 
 class OpenRouterBatches(HttpResults):
@@ -49,7 +53,8 @@ class OpenRouterBatches(HttpResults):
         return self._api.start(_PATH, **body)
 
     def find(self, intent: Intent) -> list[str]:
-        listed = made_since(intent.since, self._api.list(_PATH, after="after"), _made_at)
+        every = list_by_ids(self._api, _PATH, after="after")
+        listed = made_since(intent.since, every, _made_at, newest_first=True)
         # One whose requests were not counted yet may be any.
         return [self._api.id_of(each) for each in listed if lines_of(each) in {intent.lines, 0}]
 
@@ -74,8 +79,14 @@ class OpenRouterBatches(HttpResults):
 
 def open_openrouter(deployment: Deployment, key: str | None) -> OpenRouterBatches:
     """With a client whose connections are the deployment's."""
-    http = open_server(deployment, SERVER, key)
-    return OpenRouterBatches(deployment, http, key, model=model_of(deployment, SERVER))
+    at_batches = deployment.model_copy(update={"api_base": base_of(deployment)})
+    http = open_server(at_batches, SERVER, key)
+    return OpenRouterBatches(deployment, http, key, model=request.model_of(deployment, SERVER))
+
+
+def base_of(deployment: Deployment) -> str:
+    """Batches are beside the server of the models: openrouter.ai/api/beta."""
+    return _VERSION.sub("/beta", request.base_of(deployment, SERVER))
 
 
 def _made_at(batch: JsonObject) -> int | None:

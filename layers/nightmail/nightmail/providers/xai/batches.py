@@ -11,11 +11,13 @@ from time import time
 import httpx
 
 from nightmail.deployment import Deployment
+from nightmail.errors import ProviderRejected
 from nightmail.providers.base import Cursor, Intent, NumberOf, Progress, Result, ShardInput, Tag
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import garbled
 from nightmail.providers.json_text import mapping_of, read_json
-from nightmail.providers.native_http import PAGE, NativeClient, made_since
+from nightmail.providers.native_http import LOOK, NativeClient
+from nightmail.providers.native_lists import PAGE, list_by_tokens, made_since
 from nightmail.providers.native_results import Reading
 from nightmail.providers.openai_protocol.batches import OpenAIBatches, open_server
 from nightmail.providers.openai_protocol.request import model_of
@@ -40,7 +42,7 @@ class XaiBatches(OpenAIBatches):
 
     def find(self, intent: Intent) -> list[str]:
         name = name_of(intent.tag, intent.lines)
-        found = made_since(intent.since, self._listed(), made_at)
+        found = made_since(intent.since, self._listed(), made_at, newest_first=False)
         ours = (self._batches.id_of(batch) for batch in found if batch.get("name") == name)
         first = next(ours, None)
         return [first] if first else []
@@ -51,35 +53,55 @@ class XaiBatches(OpenAIBatches):
     def results(
         self, output_ids: list[str], public_model: str, cursor: Cursor, number_of: NumberOf
     ) -> Iterator[Result]:
-        """What the batches have from `cursor` on, whose offset counts results: tokens of pages, as which
-        xAI tells a place, do not fit into it. All pages are read again, in the one order that they have.
-        """
+        """What the batches have from `cursor` on: the page where it was left is read again."""
         reading = Reading(self._name, self._key, public_model, number_of)
         for place in range(cursor.output, len(output_ids)):
-            start = cursor.offset if place == cursor.output else 0
-            for count, (entry, page) in enumerate(self._results_of(output_ids[place]), 1):
-                if count > start:
-                    outcome, usage = to_outcome(entry, page, reading) or (None, Usage())
-                    yield Result(outcome, usage, Cursor(place, count))
+            begun = cursor if place == cursor.output else Cursor(place)
+            yield from self._results_of(output_ids[place], begun, reading)
 
-    def _results_of(self, batch_id: str) -> Iterator[tuple[JsonObject, bytes]]:
-        """Each result, with the page that it is from."""
-        query: dict[str, str | int] = {"limit": PAGE}
-        while True:
-            response = self._batches.call("GET", f"{_PATH}/{batch_id}/results", params=query)
-            page = read_json(response.content)
-            if not isinstance(page, dict):
-                raise garbled(self._name, "with no page of results", response.status_code)
+    def _results_of(self, batch_id: str, begun: Cursor, reading: Reading) -> Iterator[Result]:
+        skipped = begun.offset
+        for token, page, content in self._pages_of(batch_id, begun.page):
             listed = page.get("results")
-            for entry in listed if isinstance(listed, list) else []:
-                yield mapping_of(entry), response.content
-            token = page.get("pagination_token")
-            if not isinstance(token, str) or token in {"", query.get("pagination_token")}:
+            entries = listed if isinstance(listed, list) else []
+            for count, entry in enumerate(entries[skipped:], skipped + 1):
+                found = to_outcome(mapping_of(entry), content, reading)
+                outcome, usage = found or (None, Usage())
+                yield Result(outcome, usage, Cursor(begun.output, count, token))
+            skipped = 0
+
+    def _pages_of(self, batch_id: str, token: str) -> Iterator[tuple[str, JsonObject, bytes]]:
+        """Each page from the one that `token` opens, with that token and as it came."""
+        opened: set[str] = set()
+        while token not in opened:
+            opened.add(token)
+            try:
+                page, content = self._page_of(batch_id, token)
+            except ProviderRejected:
+                # For how long a token opens its page is not documented. What comes twice is dropped.
+                if "" in opened:
+                    raise
+                opened, token = set(), ""
+                continue
+            yield token, page, content
+            following = page.get("pagination_token")
+            if not isinstance(following, str) or not following:
                 return
-            query = {"limit": PAGE, "pagination_token": token}
+            token = following
+
+    def _page_of(self, batch_id: str, token: str) -> tuple[JsonObject, bytes]:
+        path, query = f"{_PATH}/{batch_id}/results", {"limit": str(PAGE)}
+        if token:
+            query["pagination_token"] = token
+        response = self._batches.call("GET", path, params=query, timeout=LOOK)
+        page = read_json(response.content)
+        if not isinstance(page, dict):
+            raise garbled(self._name, "with no page of results", response.status_code)
+        return page, response.content
 
     def _listed(self) -> Iterator[JsonObject]:
-        return self._batches.list_by_tokens(
+        return list_by_tokens(
+            self._batches,
             _PATH,
             entries="batches",
             size="limit",

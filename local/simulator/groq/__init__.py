@@ -1,0 +1,1 @@
+"""Groq as the simulator plays it: OpenAI, without nulls."""
