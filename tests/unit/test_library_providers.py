@@ -27,7 +27,7 @@ HI = [{"role": "user", "content": "Hi"}]
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 BEDROCK = f"bedrock/{CLAUDE}"
 KEYS: dict[str, Any] = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
-REGION = {"aws_region_name": "eu-west-1"}
+REGION: dict[str, Any] = {"aws_region_name": "eu-west-1"}
 
 
 def asking(*models: str) -> list[dict[str, Any]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from nightmail.deployment import Deployment
+from nightmail.deployment import Deployment, Lane
 from nightmail.errors import CredentialMissing, StorageUnavailable
 from nightmail.part import Ending
 from nightmail.providers.base import BatchProvider
@@ -181,10 +182,34 @@ def test_tries_are_made_less_and_less_often(world: World) -> None:
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_refusal_that_waiting_does_not_heal_stops_the_shard(world: World, status: int) -> None:
+def refuse(world: World, status: int) -> None:
     match = world.native.create
     world.simulator.behave({"kind": "status", "status": status, "message": "No.", "match": match})
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_batch_that_its_provider_does_not_take_is_called(world: World, status: int) -> None:
+    refuse(world, status)
+    assert submit(world)[0] == "collect"
+    shard = world.shard
+    assert (shard.state, shard.ending) == (ShardState.ENDED, Ending.FAILED)
+    assert shard.last_refusal
+    assert re.fullmatch(rf"{world.provider} answered {status}: .*No\.", shard.last_refusal)
+    assert world.run().state == "BatchEnded"
+    results = world.check_promises(requests(3), paid_once=False)
+    assert results.lanes == ["direct"] * 3
+    assert world.provider_batches() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "lane"),
+    [(401, "auto"), (402, "auto"), (403, "auto"), (400, "native"), (404, "native")],
+)
+def test_a_refusal_that_nothing_heals_stops_the_shard(
+    simulator: SimulatorClient, native: NativeLane, status: int, lane: Lane
+) -> None:
+    world = planned(simulator, provider=native.provider, lane=lane)
+    refuse(world, status)
     assert submit(world)[0] == "done"
     shard = world.shard
     assert (shard.state, shard.ending, shard.failed) == (ShardState.STOPPED, Ending.FAILED, 3)

@@ -46,6 +46,7 @@ class Shard(Part):
     provider_file_id: str | None = None
     provider_batch_id: str | None = None
     is_adopted: bool = False  # the provider's batch looked like ours; nobody said that it is
+    is_unfit: bool = False  # its provider takes no such batch, and has started none
     provider_status: str | None = None  # the provider's own word
     provider_output_ids: list[str] = Field(default_factory=list)
     reported_completed: int = 0  # what the provider says while it runs

@@ -38,6 +38,7 @@ class Reason(IntEnum):
     EXPIRED = 2  # it was not run in time
     REFUSED = 3  # for good, by this deployment
     SHARD_REFUSED = 4  # with all the others
+    UNFIT = 5  # for a batch of this deployment, with all the others
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def reason_of_silence(shard: Shard) -> Reason | None:
 
     Where there were results, a line that is not among them may have been paid all the same.
     """
+    if shard.is_unfit:
+        return Reason.UNFIT
     if shard.provider_output_ids:
         return None
     return {
@@ -99,7 +102,8 @@ class PassingOn:
             again = self._again(counts, healing)
             if again:
                 return again
-        return self._fallback(reason, counts[reason])
+        own = self._called() if reason is Reason.UNFIT else None
+        return own or self._fallback(reason, counts[reason])
 
     def _healing(self) -> set[Reason]:
         wanted = self._shard.deployment.num_retries
@@ -114,6 +118,19 @@ class PassingOn:
         is_retry = Reason.RETRY in healing and counts.get(Reason.RETRY, 0) > 0
         return self._at(shard.deployment, lines, shard.tries + is_retry, shard.fallbacks)
 
+    def _called(self) -> Destination | None:
+        """The direct lane of the same deployment: not every model of a provider has its batches."""
+        shard = self._shard
+        if not self._can_call(shard.deployment):
+            return None
+        return Destination(
+            shard.deployment,
+            lane="direct",
+            can_call=True,
+            tries=shard.tries,
+            fallbacks=tuple(shard.fallbacks),
+        )
+
     def _fallback(self, reason: Reason, lines: int) -> Destination | None:
         """The first that has a lane. Siblings of the same name would refuse the same line."""
         others: Sequence[Deployment] = self._shard.fallbacks
@@ -127,13 +144,16 @@ class PassingOn:
     ) -> Destination | None:
         """So many lines at a deployment, if it has a lane for them."""
         wanted = self._batch.lane or deployment.lane
-        endpoints = direct_endpoints(deployment.provider)
-        can_call = wanted != "native" and self._shard.endpoint in endpoints
+        can_call = self._can_call(deployment)
         is_native = wanted != "direct" and self._goes_natively(deployment, lines, can_call=can_call)
         if not is_native and not can_call:
             return None
         lane: TakenLane = "native" if is_native else "direct"
         return Destination(deployment, lane, can_call, tries, tuple(fallbacks))
+
+    def _can_call(self, deployment: Deployment) -> bool:
+        wanted = self._batch.lane or deployment.lane
+        return wanted != "native" and self._shard.endpoint in direct_endpoints(deployment.provider)
 
     def _goes_natively(self, deployment: Deployment, lines: int, *, can_call: bool) -> bool:
         if not has_native_lane(deployment) or self._shard.round >= MOST_NATIVE_ROUNDS:

@@ -81,11 +81,14 @@ class ShardWork:
         rules = PassingOn(self._batch, self._shard, self._courier.format_of, self._now())
         return rules.destinations({reason: self._shard.lines}).get(reason)
 
-    def _give_up(self, ending: Ending, errors: Sequence[BatchError]) -> StepResult:
+    def _give_up(
+        self, ending: Ending, errors: Sequence[BatchError], *, is_unfit: bool = False
+    ) -> StepResult:
         """Its provider does no more. Where nobody takes over its lines, nothing more will come."""
         changes: dict[str, Any] = {
             "ending": ending,
             "errors": list(errors),
+            "is_unfit": is_unfit,
             "provider_output_ids": [],
             "last_refusal": errors[0].message if errors else None,
         }

@@ -51,6 +51,8 @@ _TOO_LATE = BatchError(
     " completion window. Nothing was submitted: create the batch with a longer completion_window, or"
     " let the model be called directly.",
 )
+# A model or a file that the provider has no batches for; a key that is refused will call nothing either.
+_UNFIT = frozenset({400, 404, 413, 422})
 _HELD = StepResult(next=Next.SUBMIT, wait_seconds=30)
 
 
@@ -216,4 +218,5 @@ class _Submission(ShardWork):
     def _refused(self, error: ProviderError | ConfigError) -> StepResult:
         if self._shard.state is ShardState.SUBMITTING:
             return self._quarantine(f"{_NO_LIST} {error.message}")
-        return self._give_up(Ending.FAILED, [refused_by(error)])
+        is_unfit = isinstance(error, ProviderError) and error.meaning in _UNFIT
+        return self._give_up(Ending.FAILED, [refused_by(error)], is_unfit=is_unfit)
