@@ -17,7 +17,7 @@ from nightmail.providers.registry import has_native_lane
 from local.simulator.client import SimulatorClient
 from tests.unit.adapters.cases import CHAT, KEY
 from tests.unit.native.cases import TAG, Told, a_line_id, as_jsonl, intent, numbers_of
-from tests.unit.native.fireworks_samples import ACCOUNT, DATASET, FIREWORKS, signed_urls
+from tests.unit.native.fireworks_samples import ACCOUNT, DATASET, FILES, FIREWORKS, signed_urls
 
 OWN_ID = "batch-019aa5f0c1de7a3b9d5e8f4c2b6a1d30-2-1-0"
 JOBS = f"/v1/{ACCOUNT}/batchInferenceJobs"
@@ -148,10 +148,10 @@ def test_nothing_is_asked_to_stop() -> None:
 
 def test_the_key_does_not_go_where_results_lie() -> None:
     line = as_jsonl([FIREWORKS.answered(a_line_id(1), FIREWORKS.direct.plain)])
-    urls = httpx.Response(200, json=signed_urls())
+    urls = httpx.Response(200, json=signed_urls(*FILES))
     content = httpx.Response(206, content=line)
     provider, script = FIREWORKS.scripted(urls, content)
-    results = provider.results([f"{DATASET}/error-data"], "public", Cursor(0, 7), lambda _: 1)
+    results = provider.results([DATASET], "public", Cursor(1, 7), lambda _: 1)
     assert numbers_of(results) == [1]
     endpoint, download = script.requests
     assert endpoint.url.path == f"/v1/{DATASET}:getDownloadEndpoint"
@@ -161,7 +161,20 @@ def test_the_key_does_not_go_where_results_lie() -> None:
     assert not any(KEY in value for value in download.headers.values())
 
 
-def test_a_file_that_is_not_there_has_no_results() -> None:
+def test_every_file_is_read_whatever_it_is_called_and_whatever_lies_in_it() -> None:
+    answered = FIREWORKS.answered(a_line_id(1), FIREWORKS.direct.plain)
+    refused = FIREWORKS.refused(a_line_id(2), 429, "Slow.")
+    files = (as_jsonl([refused]), as_jsonl([answered]))
+    urls = httpx.Response(200, json=signed_urls("part-0.jsonl", "part-1.jsonl"))
+    contents = [httpx.Response(200, content=content) for content in files]
+    provider, script = FIREWORKS.scripted(urls, *contents)
+    found = [result.outcome for result in FIREWORKS.read(provider)]
+    kinds = [(outcome.number, outcome.kind) for outcome in found if outcome]
+    assert kinds == [(2, Kind.REFUSED), (1, Kind.ANSWERED)]
+    assert len(script.requests) == 3
+
+
+def test_a_dataset_without_files_has_no_results() -> None:
     provider, _ = FIREWORKS.scripted(told(filenameToSignedUrls={}))
     assert FIREWORKS.read(provider) == []
 
@@ -208,8 +221,7 @@ def test_the_simulator_refuses_a_key_where_results_lie(simulator: SimulatorClien
     content = FIREWORKS.shard_input(1)
     identity = provider.submit(provider.prepare(content, TAG), content, CHAT, TAG)
     simulator.until_final(identity)
-    (output, _) = provider.poll(identity).output_ids
-    dataset = output.rpartition("/")[0]
+    (dataset,) = provider.poll(identity).output_ids
     headers = {"authorization": f"Bearer {KEY}"}
     endpoint = f"{simulator.base_of('fireworks_ai')}/{dataset}:getDownloadEndpoint"
     urls = httpx.get(endpoint, headers=headers, trust_env=False).json()["filenameToSignedUrls"]

@@ -159,6 +159,42 @@ def test_neither_a_look_nor_the_results_hold_all_that_comes() -> None:
     assert peak < 32 * MEBIBYTE
 
 
+class Watched(httpx.SyncByteStream):
+    """A body of pieces, that counts those that were read."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+        self.read_so_far = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.read_so_far += 1
+            yield piece
+
+
+@pytest.mark.parametrize(("comes_behind", "pieces_read"), [((), 1), (("status",), 4)])
+def test_a_look_reads_no_results_unless_something_comes_behind(
+    comes_behind: tuple[str, ...], pieces_read: int
+) -> None:
+    batch = OPENROUTER.batch(Told(ending=Ending.COMPLETED, completed=2, failed=1))
+    del batch["results"]
+    behind = {name: batch.pop(name) for name in comes_behind}
+    results, line = b',"results":[', as_jsonl([good(1)]).strip()
+    body = Watched(
+        [
+            json.dumps(batch).encode()[:-1] + results + line[:9],
+            line[9:] + b"," + line,
+            b"," + line + b"]",
+            (json.dumps(behind).replace("{", ",", 1) if behind else "}").encode(),
+        ]
+    )
+    provider, _ = OPENROUTER.scripted(httpx.Response(200, stream=body))
+    progress = provider.poll("batch-1")
+    assert (progress.ending, progress.completed, progress.failed) == (Ending.COMPLETED, 2, 1)
+    assert progress.output_ids == ["batch-1"]
+    assert body.read_so_far == pieces_read
+
+
 # ---- Results
 
 

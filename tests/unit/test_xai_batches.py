@@ -7,6 +7,7 @@ import pytest
 from nightmail.errors import ProviderRejected
 from nightmail.outcome import Kind
 from nightmail.part import OWED, Ending
+from nightmail.payloads import Next
 from nightmail.providers.base import Cursor, Phase, Tag
 from nightmail.providers.native_http import LOOK
 from nightmail.providers.registry import open_format, open_provider
@@ -26,6 +27,7 @@ from tests.unit.native.cases import (
 )
 from tests.unit.native.xai_samples import XAI, a_batch, failed, pages_of
 from tests.unit.planning import deployment
+from tests.unit.world import World, requests
 
 NOW = float(SINCE)
 COMPLETED = a_batch(Told(ending=Ending.COMPLETED, completed=3))
@@ -61,15 +63,35 @@ def test_a_file_that_xai_refuses_is_a_failed_batch_with_its_words() -> None:
     assert "xai-" not in error.message
 
 
-def test_a_batch_ends_at_its_expiry_and_a_mere_date_is_over_with_its_day() -> None:
+def test_a_batch_runs_on_at_its_expiry_and_a_mere_date_is_over_with_its_day() -> None:
     told = a_batch(Told(completed=1, left=2))
     for expiry in ("2026-11-21", "2026-11-22T00:00:00Z", "2026-11-22T02:00:00+02:00"):
         expiring = {**told, "expire_time": expiry}
         midnight = 1795305600.0  # 2026-11-22T00:00:00Z
-        assert to_progress(expiring, midnight - 1).phase is Phase.RUNNING
+        assert not to_progress(expiring, midnight - 1).is_overdue
         progress = to_progress(expiring, midnight)
-        assert (progress.ending, progress.completed, progress.failed) == (Ending.EXPIRED, 1, 2)
-        assert progress.output_ids == ["batch-1"]
+        assert (progress.phase, progress.is_overdue) == (Phase.RUNNING, True)
+
+
+def test_a_batch_that_was_stopped_after_its_expiry_has_expired() -> None:
+    progress = to_progress(a_batch(Told(ending=Ending.EXPIRED, completed=1, left=2)), NOW)
+    assert (progress.ending, progress.completed, progress.failed) == (Ending.EXPIRED, 1, 2)
+    assert (progress.output_ids, progress.is_overdue) == (["batch-1"], False)
+
+
+def test_what_is_pending_over_its_time_is_stopped_before_it_goes_elsewhere(
+    simulator: SimulatorClient,
+) -> None:
+    world = World(simulator, provider="xai")
+    simulator.behave({"kind": "expired_batch"})
+    world.create(requests(3))
+    for state in ("PlanBatch", "SubmitShard"):
+        world.step(state, None if state == "PlanBatch" else 1)
+    simulator.until_final(world.shard.provider_batch_id or "")
+    assert world.step("PollShard", 1)["next"] == Next.POLL
+    assert len(simulator.calls(path=f"/batches/{world.shard.provider_batch_id}:cancel")) == 1
+    world.run()
+    assert len(world.check_promises(requests(3)).output) == 3
 
 
 def test_nothing_is_read_of_what_expired_or_was_cancelled_before_the_first_line() -> None:

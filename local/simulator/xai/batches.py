@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 from local.simulator.batch_faults import LaggingCounts
@@ -12,9 +13,18 @@ from local.simulator.openai_batches import OpenAIBatch
 
 @dataclass(slots=True, kw_only=True)
 class XaiBatch(OpenAIBatch):
-    """It has no status. One that fails was cancelled by xAI, and says why."""
+    """It has no status. One that fails was cancelled by xAI, and says why.
+
+    What becomes of it at its expiry is not documented: its lines stay pending until it is cancelled.
+    """
 
     name: str
+
+    def cancel(self) -> None:
+        if self.status == "expired":
+            self.moments["cancelling"] = time()
+        # Without a name, for `slots` make another class of this one.
+        OpenAIBatch.cancel(self)
 
     def _truth(self) -> dict[str, Any]:
         cancelled = self.moments.get("failed", self.moments.get("cancelling"))
@@ -40,7 +50,7 @@ class XaiBatch(OpenAIBatch):
     def _state(self) -> dict[str, int]:
         counts = self.counts
         left = 0 if self.status == "failed" else counts.left
-        cancelled = left if self.status == "cancelled" else 0
+        cancelled = left if self.has_ended and "cancelling" in self.moments else 0
         return {
             "num_requests": counts.total,
             "num_pending": left - cancelled,

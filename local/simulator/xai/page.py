@@ -86,7 +86,7 @@ async def retrieve(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     batch = _batch_of(request)
-    if batch.has_ended:
+    if batch.has_ended and batch.status != "expired":
         raise ApiError(400, "This batch has ended.")
     batch.cancel()
     return json_response(batch.to_object())

@@ -22,6 +22,7 @@ from tests.unit.native.script import Answer, Script
 ACCOUNT = "accounts/acme"
 MODEL = "accounts/fireworks/models/own-model"
 DATASET = f"{ACCOUNT}/datasets/bij-1"
+FILES = ("BIJOutputSet.jsonl", "error-data")
 _DIRECT = next(samples for samples in COMPATIBLE if samples.provider == "fireworks_ai")
 _STATES = {
     Ending.COMPLETED: "COMPLETED",
@@ -59,8 +60,8 @@ class FireworksSamples(NativeSamples):
     def batch_path(self, identity: str) -> str:
         return f"/{identity}"
 
-    def output_ids(self, count: int = 1) -> list[str]:
-        return [f"{DATASET}/{name}" for name in ("BIJOutputSet.jsonl", "error-data")[:count]]
+    def output_ids(self, count: int = 1) -> list[str]:  # noqa: ARG002 - all lie in one dataset
+        return [DATASET]
 
     def preparing(self) -> list[httpx.Response]:
         return [httpx.Response(200, json=told) for told in ({}, {"id": "any"})]
@@ -82,17 +83,12 @@ class FireworksSamples(NativeSamples):
         return FireworksBatches(self.deployment(), http, KEY, storage=storage), script
 
     def serving(self, *outputs: bytes) -> BatchProvider:
-        answers = []
-        for content in outputs:
-            answers += [
-                httpx.Response(200, json=signed_urls()),
-                httpx.Response(200, content=content),
-            ]
-        return self.scripted(*answers)[0]
+        contents = [httpx.Response(200, content=content) for content in outputs]
+        urls = httpx.Response(200, json=signed_urls(*FILES[: len(outputs)]))
+        return self.scripted(urls, *contents)[0]
 
 
-def signed_urls() -> Json:
-    names = ("BIJOutputSet.jsonl", "error-data")
+def signed_urls(*names: str) -> Json:
     storage = "https://storage.example/dataset/bij-1"
     urls = {f"dataset/bij-1/{name}": f"{storage}/{name}?X-Goog-Signature=s" for name in names}
     return {"filenameToSignedUrls": urls}

@@ -67,9 +67,13 @@ class Shard:
         return self.submit([{"messages": [{"role": "user", "content": q}]} for q in questions])
 
     def run(self, count: int = 3, words: str = "") -> Progress:
-        """From submission to the end."""
+        """From submission to the end; what runs on over its time is asked to stop."""
         identity = self.ask(count, words)
         self._simulator.until_final(identity)
+        progress = self.provider.poll(identity)
+        if not progress.is_overdue:
+            return progress
+        self.provider.cancel(identity)
         return self.provider.poll(identity)
 
     def results(self, progress: Progress, cursor: Cursor = BEGINNING) -> list[Result]:

@@ -41,8 +41,8 @@ def a_moment(seconds: int) -> str:
 
 
 def a_batch(told: Told) -> Json:
-    is_cancelled = told.ending is Ending.CANCELLED
     has_expired = told.ending is Ending.EXPIRED
+    is_cancelled = has_expired or told.ending is Ending.CANCELLED
     day = 24 * 3600
     return {
         "batch_id": told.identity,

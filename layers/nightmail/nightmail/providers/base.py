@@ -59,6 +59,7 @@ class Progress:
     """How far a provider batch is. `status` is the provider's own word.
 
     `output_ids` name what `results` reads; `errors` are the provider's own, of the whole batch.
+    One that `is_overdue` still runs though its time is over, and is to be asked to stop.
     """
 
     phase: Phase
@@ -69,6 +70,7 @@ class Progress:
     failed: int = 0
     output_ids: list[str] = field(default_factory=list)
     errors: list[BatchError] = field(default_factory=list)
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,10 @@ class _Poll(ShardWork):
             provider = self._courier.provider_of(self._shard.deployment)
             if self._unwanted and self._may_cancel:
                 self._cancel(provider)
-            return self._take(provider.poll(self._id))
+            progress = provider.poll(self._id)
+            if progress.is_overdue and self._may_cancel:
+                self._cancel(provider)
+            return self._take(progress)
         except (ProviderError, ConfigError) as error:
             return self._failed(error)
 

@@ -20,7 +20,6 @@ from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol import batch_results
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 
-RESULT_FILES = ("BIJOutputSet.jsonl", "error-data")
 _FINE = "OK"
 # google/rpc/code.proto, in words.
 _STATUSES: Mapping[str, int] = {
@@ -37,7 +36,7 @@ _REFUSALS = range(400, 600)
 
 
 def to_progress(job: JsonObject, api: BatchApi) -> Progress:
-    """A job that failed has no dataset of results, though it names one."""
+    """Whose output is the dataset of the results: a job that failed has none, though it names one."""
     told = {**job, "status": job.get("state")}
     progress = batch_results.to_progress(told, api)
     dataset = job.get("outputDatasetId")
@@ -45,7 +44,7 @@ def to_progress(job: JsonObject, api: BatchApi) -> Progress:
     is_named = isinstance(dataset, str) and bool(dataset)
     return replace(
         progress,
-        output_ids=[f"{dataset}/{name}" for name in RESULT_FILES if has_results and is_named],
+        output_ids=[str(dataset)] if has_results and is_named else [],
         errors=_errors(mapping_of(job.get("status"))),
     )
 
@@ -64,7 +63,7 @@ def made_at(job: JsonObject) -> int | None:
 
 
 def to_outcome(content: bytes, reading: Reading) -> Found | None:
-    """One line of either file, or None for garbage."""
+    """One line of any file, or None for garbage."""
     return batch_results.outcome_of(_as_openai(mapping_of(read_json(content))), content, reading)
 
 

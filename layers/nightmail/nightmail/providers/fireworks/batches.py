@@ -13,7 +13,15 @@ import httpx
 
 from nightmail.deployment import Deployment
 from nightmail.errors import ProviderNotFound, ProviderUnavailable
-from nightmail.providers.base import Intent, Progress, ShardInput, Tag
+from nightmail.providers.base import (
+    Cursor,
+    Intent,
+    NumberOf,
+    Progress,
+    Result,
+    ShardInput,
+    Tag,
+)
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.fireworks.batch_results import made_at, to_outcome, to_progress
 from nightmail.providers.fireworks.card import BATCHES, SERVER, account_of
@@ -104,13 +112,21 @@ class FireworksBatches(HttpResults):
     def _is_read(self, dataset: str) -> bool:
         return self._api.look(dataset).get("state") != _UNREAD
 
-    def _download(self, output_id: str, start: int) -> Iterator[bytes]:
-        dataset, _, wanted = output_id.rpartition("/")
+    def results(
+        self, output_ids: list[str], public_model: str, cursor: Cursor, number_of: NumberOf
+    ) -> Iterator[Result]:
+        """What is in all files of the datasets from `cursor` on: it is not told what those are called."""
+        files = [file for dataset in output_ids for file in self._files_of(dataset)]
+        yield from super().results(files, public_model, cursor, number_of)
+
+    def _files_of(self, dataset: str) -> list[str]:
+        """Their URLs, in the order of their names."""
         answer = self._api.look(f"/{dataset}:getDownloadEndpoint")
         urls = mapping_of(answer.get("filenameToSignedUrls"))
-        found = (url for name, url in urls.items() if name.rpartition("/")[2] == wanted)
-        url = next(found, None)
-        return self._storage.download(url, start) if isinstance(url, str) else iter(())
+        return [url for _, url in sorted(urls.items()) if isinstance(url, str)]
+
+    def _download(self, output_id: str, start: int) -> Iterator[bytes]:
+        return self._storage.download(output_id, start)
 
     def _outcome(self, content: bytes, reading: Reading) -> Found | None:
         return to_outcome(content, reading)

@@ -18,13 +18,17 @@ _AMONG = 2  # brackets deep
 
 
 class BatchBody:
-    """Cuts a body while it is fed. `rest` is the batch with a 0 in the place of all its results."""
+    """Cuts a body while it is fed. `rest` is the batch with a 0 in the place of all its results.
+
+    `head` is what was told of it before the first result, once that has begun.
+    """
 
     def __init__(self) -> None:
         self.rest = bytearray()
         self._lines = bytearray()
         self._depth = 0
-        self._has_results = self._is_in_results = self._is_in_string = False
+        self.head = b""
+        self._is_in_results = self._is_in_string = False
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -82,9 +86,9 @@ class BatchBody:
             self.rest += piece
             return
         self._lines += piece.replace(b"\n", b" ")
-        if piece.strip() and not self._has_results:
-            self._has_results = True
+        if piece.strip() and not self.head:
             self.rest += b"0"
+            self.head = bytes(self.rest) + b"]}"
 
 
 def _end_of(pattern: re.Pattern[bytes], content: bytes, place: int) -> int:

@@ -16,7 +16,7 @@ from nightmail.deployment import Deployment
 from nightmail.providers.base import Intent, Progress, ShardInput, Tag
 from nightmail.providers.direct import HttpAnswer, JsonObject
 from nightmail.providers.http import read_answer
-from nightmail.providers.json_text import write_json
+from nightmail.providers.json_text import mapping_of, read_json, write_json
 from nightmail.providers.native_batches import HttpResults, in_one_body
 from nightmail.providers.native_http import LOOK, behind
 from nightmail.providers.native_lists import list_by_ids, made_since
@@ -29,6 +29,8 @@ from nightmail.providers.openrouter.card import BATCHES, SERVER
 
 _PATH = "/batches"
 _VERSION = re.compile(r"/v1\Z")
+# In which order its fields come is not documented: what is not told before the results comes behind.
+_TOLD = frozenset({"id", "status", "request_counts", "error"})
 
 
 class OpenRouterBatches(HttpResults):
@@ -59,11 +61,21 @@ class OpenRouterBatches(HttpResults):
         return [self._api.id_of(each) for each in listed if lines_of(each) in {intent.lines, 0}]
 
     def poll(self, provider_batch_id: str) -> Progress:
-        body = BatchBody()
-        for chunk in self._api.download(f"{_PATH}/{provider_batch_id}", timeout=LOOK):
-            body.feed(chunk)
-        answer = HttpAnswer(httpx.codes.OK, {}, bytes(body.rest))
+        answer = HttpAnswer(httpx.codes.OK, {}, self._look(provider_batch_id))
         return to_progress(read_answer(answer, self._name, self._key), BATCHES)
+
+    def _look(self, batch_id: str) -> bytes:
+        """The batch without its results, of which no more is read than has to be."""
+        body, chunks = BatchBody(), self._api.download(f"{_PATH}/{batch_id}", timeout=LOOK)
+        for chunk in chunks:
+            body.feed(chunk)
+            if body.head:
+                break
+        if mapping_of(read_json(body.head)).keys() >= _TOLD:
+            return body.head
+        for chunk in chunks:
+            body.feed(chunk)
+        return bytes(body.rest)
 
     def cancel(self, provider_batch_id: str) -> None:
         """Nothing: a batch runs to its end, and is paid."""

@@ -3,7 +3,8 @@
 It has no word for how far a batch is: that is told by counts, and by the moment of its cancellation.
 Which code of a line's error stands for what is not documented. Its type is gRPC's `Status`
 (`batch.proto`), so a small number is taken for one of its codes, and a greater one for an HTTP status.
-Nor is it what becomes of a batch at its `expire_time`: it is taken to end there.
+Nor is it what becomes of a batch at its `expire_time`: what is pending then may run and be paid, so that
+it counts as running, and is to be asked to stop, until nothing is.
 """
 
 from __future__ import annotations
@@ -57,9 +58,8 @@ def to_progress(batch: JsonObject, now: float) -> Progress:
     """
     state = mapping_of(batch.get("state"))
     succeeded, refused = count(state.get("num_success")), count(state.get("num_error"))
-    ending = _ending(batch, state, now)
-    unanswered = count(state.get("num_cancelled"))
-    unanswered += count(state.get("num_pending")) if ending else 0
+    ending = _ending(batch, state)
+    expires_at = _moment(batch.get("expire_time"))
     identity = batch.get("batch_id")
     has_results = ending is Ending.COMPLETED or (ending and succeeded + refused > 0)
     return Progress(
@@ -67,23 +67,29 @@ def to_progress(batch: JsonObject, now: float) -> Progress:
         status=ending or "running",
         ending=ending,
         completed=succeeded,
-        failed=refused + unanswered,
+        failed=refused + count(state.get("num_cancelled")),
         output_ids=[identity] if has_results and isinstance(identity, str) else [],
         errors=_errors(batch),
+        is_overdue=not ending and expires_at is not None and expires_at <= now,
     )
 
 
-def _ending(batch: JsonObject, state: JsonObject, now: float) -> Ending | None:
+def _ending(batch: JsonObject, state: JsonObject) -> Ending | None:
     """None where it runs, and where its counts are not told: "not always populated" (`batch.proto`)."""
     if not state:
         return None
-    total, is_pending = count(state.get("num_requests")), bool(state.get("num_pending"))
-    if batch.get("cancel_time") and not is_pending:
-        return Ending.FAILED if batch.get("cancel_by_xai_message") else Ending.CANCELLED
-    if total and total >= _lines_of(batch) and not is_pending:
-        return Ending.COMPLETED
-    expires_at = _moment(batch.get("expire_time"))
-    return Ending.EXPIRED if expires_at is not None and expires_at <= now else None
+    if state.get("num_pending"):
+        return None
+    if batch.get("cancel_time"):
+        return Ending.FAILED if batch.get("cancel_by_xai_message") else _stopped(batch)
+    total = count(state.get("num_requests"))
+    return Ending.COMPLETED if total and total >= _lines_of(batch) else None
+
+
+def _stopped(batch: JsonObject) -> Ending:
+    stopped_at, expired_at = _moment(batch.get("cancel_time")), _moment(batch.get("expire_time"))
+    is_late = stopped_at is not None and expired_at is not None and stopped_at >= expired_at
+    return Ending.EXPIRED if is_late else Ending.CANCELLED
 
 
 def _lines_of(batch: JsonObject) -> int:
@@ -114,9 +120,9 @@ def _moment(text: object) -> float | None:
         return None
 
 
-def to_outcome(entry: JsonObject, page: bytes, reading: Reading) -> Found | None:
-    """One result of a `page`, or None for garbage."""
-    return outcome_of(_as_openai(entry), page, reading)
+def to_outcome(entry: JsonObject, content: bytes, reading: Reading) -> Found | None:
+    """One result, which lies in `content`, or None for garbage."""
+    return outcome_of(_as_openai(entry), content, reading)
 
 
 def _as_openai(entry: JsonObject) -> JsonObject:

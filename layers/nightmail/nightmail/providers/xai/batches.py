@@ -12,6 +12,7 @@ import httpx
 
 from nightmail.deployment import Deployment
 from nightmail.errors import ProviderRejected
+from nightmail.lines import is_too_deep
 from nightmail.providers.base import Cursor, Intent, NumberOf, Progress, Result, ShardInput, Tag
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import garbled
@@ -64,8 +65,10 @@ class XaiBatches(OpenAIBatches):
         for token, page, content in self._pages_of(batch_id, begun.page):
             listed = page.get("results")
             entries = listed if isinstance(listed, list) else []
+            # Where the page can be written again each entry can, and none is measured by itself.
+            suspect = content if is_too_deep(content, page) else b""
             for count, entry in enumerate(entries[skipped:], skipped + 1):
-                found = to_outcome(mapping_of(entry), content, reading)
+                found = to_outcome(mapping_of(entry), suspect, reading)
                 outcome, usage = found or (None, Usage())
                 yield Result(outcome, usage, Cursor(begun.output, count, token))
             skipped = 0
