@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,8 +17,16 @@ from local.simulator.requests import give_up, json_response
 from local.simulator.simulator import Simulator
 
 
-def create_page(simulator: Simulator, dialect: Dialect, routes: Sequence[BaseRoute]) -> Starlette:
-    """One whose refusals are in the words of `dialect`."""
+def create_page(
+    simulator: Simulator,
+    dialect: Dialect,
+    routes: Sequence[BaseRoute],
+    no_route_of: Callable[[int, str], ApiError] = ApiError,
+) -> Starlette:
+    """One whose refusals are in the words of `dialect`.
+
+    `no_route_of` makes the one of a path that there is not, of its status and a message.
+    """
 
     async def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
@@ -30,7 +38,7 @@ def create_page(simulator: Simulator, dialect: Dialect, routes: Sequence[BaseRou
     async def no_route(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         message = f"There is no {request.method} {request.url.path}."
-        return await refuse(request, ApiError(error.status_code, message))
+        return await refuse(request, no_route_of(error.status_code, message))
 
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         ApiError: refuse,

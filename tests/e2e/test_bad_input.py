@@ -189,7 +189,7 @@ def test_what_looks_odd_and_is_not_wrong_runs(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("status", "path", "words"),
-    [(401, "/files", "expired"), (403, "/files", "not for you"), (400, "/batches", "no such file")],
+    [(401, "/files", "expired"), (403, "/files", "not for you"), (402, "/batches", "not paid for")],
 )
 def test_what_a_provider_refuses_is_told_in_its_words_without_secrets(
     desk: Desk, status: int, path: str, words: str

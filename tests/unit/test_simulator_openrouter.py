@@ -61,6 +61,19 @@ def test_a_request_that_fails_has_an_error_and_no_response(
     assert (result["response"], result["error"]["error_type"]) == (None, "rate_limit_exceeded")
 
 
+def test_a_request_with_more_than_text_fails_its_whole_batch(
+    http: httpx.Client, simulator: SimulatorClient
+) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    showing = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi."}, image]}]}
+    requests = [*BATCH["requests"], {"custom_id": "c", "body": showing}]
+    identity = submit(http, requests=requests).json()["id"]
+    simulator.until_final(identity)
+    batch = http.get(f"/batches/{identity}").json()
+    assert (batch["status"], batch["results"]) == ("failed", None)
+    assert batch["error"]["message"] == "requests[2]: batches take text alone."
+
+
 @pytest.mark.parametrize(
     "changed",
     [

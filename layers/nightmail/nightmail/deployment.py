@@ -21,10 +21,11 @@ class Deployment(BaseModel):
     """One entry of `model_list`, as a batch keeps it for all its life.
 
     `api_key` is a reference (`os.environ/NAME`), never a key. `rpm` and `tpm` are requests and tokens
-    a minute. `max_batch_jobs` is how many provider batches of its model may be under way. `weight` is its part of its group's lines, beside the others' weights. `prices` are of its
-    own, in US dollars for one token, by LiteLLM's names; `base_model` is whose they are where it has
-    none. `defaults` are parameters that a request's own replace. What begins with `aws` is Bedrock's; its
-    credentials are references too.
+    a minute. `max_batch_jobs` is how many provider batches of its model may be under way. `weight` is
+    its part of its group's lines, beside the others' weights. `prices` are of its own, in US dollars
+    for one token, by LiteLLM's names; `base_model` is whose they are where it has none. `defaults` are
+    parameters that a request's own replace. What begins with `aws` is Bedrock's; its credentials are
+    references too.
     """
 
     model_config = ConfigDict(frozen=True)

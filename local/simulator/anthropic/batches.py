@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from local.simulator.batch_faults import LaggingCounts, LateOutput, OddStatus
-from local.simulator.batches import Batch
+from local.simulator.inline_work import InlineBatch
 
 _COUNTED = ("processing", "succeeded", "errored", "canceled", "expired")
 
@@ -19,12 +18,11 @@ def new_batch_id() -> str:
 
 
 @dataclass(slots=True, kw_only=True)
-class MessageBatch(Batch):
-    """`base` is where its client has found the provider; `results` is null until it has ended."""
+class MessageBatch(InlineBatch):
+    """`base` is where its client has found the provider."""
 
     id: str = field(default_factory=new_batch_id)
     base: str
-    results: Path | None = None
 
     def _truth(self) -> dict[str, Any]:
         results_url = f"{self.base}/v1/messages/batches/{self.id}/results"

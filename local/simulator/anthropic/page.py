@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import orjson
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import ExceptionHandler
 
+from local.simulator import pages
 from local.simulator.anthropic import batches_api
 from local.simulator.dialects import dialect_of
 from local.simulator.errors import ApiError
-from local.simulator.requests import give_up
 from local.simulator.simulator import Simulator
 
 
 def create_page(simulator: Simulator) -> Starlette:
-    handlers: dict[type[Exception] | int, ExceptionHandler] = {
-        ApiError: _refuse,
-        HTTPException: _no_route,
-        ClientDisconnect: give_up,
-    }
-    page = Starlette(routes=batches_api.ROUTES, exception_handlers=handlers)
-    page.state.simulator = simulator
-    return page
+    return pages.create_page(simulator, dialect_of("anthropic"), batches_api.ROUTES, _no_route)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    envelope = dialect_of("anthropic").envelope(error, request.state.request_id)
-    return Response(orjson.dumps(envelope), error.status, error.headers, "application/json")
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"There is no {request.method} {request.url.path}."
-    kind = "not_found_error" if error.status_code == 404 else "invalid_request_error"  # noqa: PLR2004
-    return await _refuse(request, ApiError(error.status_code, message, kind=kind))
+def _no_route(status: int, message: str) -> ApiError:
+    kind = "not_found_error" if status == 404 else "invalid_request_error"  # noqa: PLR2004
+    return ApiError(status, message, kind=kind)

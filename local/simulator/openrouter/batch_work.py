@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import ExitStack
-from typing import BinaryIO
-
-import orjson
+import asyncio
 
 from local.simulator.batch_faults import FailedBatch
 from local.simulator.batches import Ending
 from local.simulator.call_faults import UnknownModel
 from local.simulator.dialect import Json
 from local.simulator.errors import ApiError
-from local.simulator.execution import Executor
-from local.simulator.files import FileStore
-from local.simulator.inline_requests import Requests
+from local.simulator.inline_work import InlineWork
 from local.simulator.openrouter.batches import OpenRouterBatch
-from local.simulator.spoiling import spoil
 from local.simulator.validation import InvalidInput, batch_error
 
 _SUCCESS = 200
+_TEXTS = frozenset({"text", "refusal", "input_text", "output_text"})
 # https://openrouter.ai/docs/api/reference/errors-and-debugging
 _ERROR_TYPES = {
     400: "invalid_request",
@@ -38,31 +32,22 @@ _ERROR_TYPES = {
 }
 
 
-class OpenRouterWork:
-    def __init__(
-        self,
-        batch: OpenRouterBatch,
-        requests: Requests,
-        *,
-        files: FileStore,
-        executor: Executor,
-    ) -> None:
-        self._batch = batch
-        self._requests = requests
-        self._executor = executor
-        self._path = files.new_path()
-        self._open = ExitStack()
-        self._file: BinaryIO
-
+class OpenRouterWork(InlineWork[OpenRouterBatch]):
     async def prepare(self) -> int:
         if failed := self._batch.faults.get(FailedBatch):
             raise InvalidInput(failed.errors)
         if self._batch.faults.get(UnknownModel):
             message = f"{self._batch.model} is not a valid model ID."
             raise InvalidInput([batch_error("model_not_found", message)])
-        self._open.callback(self._remove)
-        self._file = self._open.enter_context(self._path.open("wb"))
-        return len(self._requests)
+        await asyncio.to_thread(self._check)
+        return await super().prepare()
+
+    def _check(self) -> None:
+        """Raises InvalidInput, as batches are of text alone: a request with more fails all others."""
+        for number in range(len(self._requests)):
+            if not _is_of_text(self._requests[number]["body"]):
+                message = f"requests[{number}]: batches take text alone."
+                raise InvalidInput([batch_error("invalid_request", message)])
 
     def execute(self, place: int) -> None:
         batch, request = self._batch, self._requests[place]
@@ -77,15 +62,7 @@ class OpenRouterWork:
     def skip(self, place: int, ending: Ending) -> None:
         message = f"The batch has {ending} before this request was executed."
         told = {"message": message, "type": f"batch_{ending}", "param": None}
-        self._write(self._requests[place], None, told)
-
-    def publish(self) -> None:
-        self._file.close()
-        spoil(self._path, self._batch.faults, "output")
-        self._batch.results = self._path
-
-    def discard(self) -> None:
-        self._open.close()
+        self._tell(self._requests[place], None, told)
 
     def _refuse(self, request: Json, error: ApiError) -> None:
         kind = _ERROR_TYPES.get(error.status)
@@ -93,25 +70,24 @@ class OpenRouterWork:
             self._answer(request, error.status, error.envelope())
             return
         told = {"message": error.message, "type": error.kind, "param": error.param}
-        self._write(request, None, {**told, "error_type": kind})
+        self._tell(request, None, {**told, "error_type": kind})
 
     def _answer(self, request: Json, status: int, body: Json) -> None:
         response = {"status_code": status, "request_id": self._id("gen", request), "body": body}
-        self._write(request, response, None)
+        self._tell(request, response, None)
 
-    def _write(self, request: Json, response: Json | None, error: Json | None) -> None:
-        line = {
-            "id": self._id("batch_req", request),
-            "custom_id": request["custom_id"],
-            "response": response,
-            "error": error,
-        }
-        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    def _tell(self, request: Json, response: Json | None, error: Json | None) -> None:
+        identity = self._id("batch_req", request)
+        told = {"custom_id": request["custom_id"], "response": response, "error": error}
+        self._write({"id": identity, **told})
 
-    def _id(self, kind: str, request: Json) -> str:
-        identity = hashlib.sha256(f"{self._batch.id}:{request['custom_id']}".encode())
-        return f"{kind}_{identity.hexdigest()[:24]}"
 
-    def _remove(self) -> None:
-        if self._batch.results is None:
-            self._path.unlink()
+def _is_of_text(body: Json) -> bool:
+    messages = body.get("messages") or body.get("input")
+    contents = [
+        message.get("content")
+        for message in (messages if isinstance(messages, list) else ())
+        if isinstance(message, dict)
+    ]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return all(isinstance(part, dict) and part.get("type") in _TEXTS for part in parts)

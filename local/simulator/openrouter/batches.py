@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from local.simulator.batch_faults import LaggingCounts, LateOutput, OddStatus
-from local.simulator.batches import Batch
+from local.simulator.inline_work import InlineBatch
 
 
 def new_batch_id() -> str:
@@ -19,12 +19,11 @@ def new_batch_id() -> str:
 
 
 @dataclass(slots=True, kw_only=True)
-class OpenRouterBatch(Batch):
+class OpenRouterBatch(InlineBatch):
     """Its results are in it where it is looked at alone, and not in a list."""
 
     id: str = field(default_factory=new_batch_id)
     endpoint: str
-    results: Path | None = None
 
     def body(self) -> Iterator[bytes]:
         """A look at it, as a stream: the results stand in its middle."""

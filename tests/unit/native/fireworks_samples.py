@@ -60,7 +60,7 @@ class FireworksSamples(NativeSamples):
     def batch_path(self, identity: str) -> str:
         return f"/{identity}"
 
-    def output_ids(self, count: int = 1) -> list[str]:  # noqa: ARG002 - all lie in one dataset
+    def output_ids(self, count: int = 1) -> list[str]:
         return [DATASET]
 
     def preparing(self) -> list[httpx.Response]:

@@ -38,7 +38,11 @@ def mapping_of(value: Any) -> dict[str, Any]:
 
 def count_of(counts: Mapping[str, Any], name: str) -> int:
     """The count `name`, such as one of tokens; 0 where there is none, or something else."""
-    value = counts.get(name)
+    return count(counts.get(name))
+
+
+def count(value: Any) -> int:
+    """The value where it is a count, or 0."""
     return value if isinstance(value, int) and value > 0 else 0
 
 

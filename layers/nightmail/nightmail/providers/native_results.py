@@ -70,7 +70,3 @@ def failed(
         "message": without_secrets(message, reading.key),
     }
     return Outcome(number, Kind.FAILED, response, error=said), Usage()
-
-
-def count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

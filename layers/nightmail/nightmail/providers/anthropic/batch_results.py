@@ -15,8 +15,8 @@ from nightmail.providers.anthropic.errors import STATUSES
 from nightmail.providers.base import Phase, Progress
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import error_details, provider_error
-from nightmail.providers.json_text import mapping_of, moment_of, read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
+from nightmail.providers.json_text import count, mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading, failed, too_deep
 from nightmail.usage import Usage, usage_of
 
 _PHASES = {

@@ -18,8 +18,8 @@ from nightmail.providers.bedrock.answer import to_completion
 from nightmail.providers.bedrock.errors import record_error
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
-from nightmail.providers.json_text import mapping_of, moment_of, read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
+from nightmail.providers.json_text import count, mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading, failed, too_deep
 from nightmail.usage import Usage, usage_of
 
 UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")

@@ -21,8 +21,8 @@ from nightmail.providers.gemini.answer import to_completion
 from nightmail.providers.gemini.errors import to_told
 from nightmail.providers.gemini.provider import own_model
 from nightmail.providers.http import provider_error, without_secrets
-from nightmail.providers.json_text import mapping_of, moment_of, read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
+from nightmail.providers.json_text import count, mapping_of, moment_of, read_json
+from nightmail.providers.native_results import Found, Reading, failed, too_deep
 from nightmail.usage import Usage, usage_of
 
 _PREFIXES = ("BATCH_STATE_", "JOB_STATE_")

@@ -12,8 +12,8 @@ from nightmail.lines import is_too_deep
 from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import GivenBack, Phase, Progress
 from nightmail.providers.http import error_details, provider_error, without_secrets
-from nightmail.providers.json_text import mapping_of, read_json
-from nightmail.providers.native_results import Found, Reading, count, failed, too_deep
+from nightmail.providers.json_text import count, mapping_of, read_json
+from nightmail.providers.native_results import Found, Reading, failed, too_deep
 from nightmail.providers.openai_protocol.answer import mend_result
 from nightmail.providers.openai_protocol.batch_api import BatchApi
 from nightmail.usage import Usage, usage_of

@@ -18,8 +18,8 @@ from nightmail.part import OWED, Ending
 from nightmail.providers.base import Phase, Progress, Tag
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
-from nightmail.providers.json_text import mapping_of
-from nightmail.providers.native_results import Found, Reading, count
+from nightmail.providers.json_text import count, mapping_of
+from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol.batch_results import outcome_of
 
 # google/rpc/code.proto: cancelled, and a deadline that is over.
