@@ -172,7 +172,7 @@ def test_a_holder_writes_as_often_as_it_likes(planned: PartStore) -> None:
     assert shard_of(planned) == held
 
 
-@pytest.mark.parametrize("model", ["nightly-classifier", "llama-3.3-70b", "openai/gpt-5"])
+@pytest.mark.parametrize("model", ["nightly-classifier", "groq-llama", "openai/gpt-5"])
 def test_every_deployment_of_the_example_config_can_be_kept(parts: PartStore, model: str) -> None:
     config = parse_config((ROOT / "examples" / "config.yaml").read_text(encoding="utf-8"))
     (deployment,) = config.deployments(model)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from nightmail.batch import BatchError
 from nightmail.errors import NotFound, StorageUnavailable
 from nightmail.file import StoredFile
 from nightmail.line_index import IndexRow, read_index
@@ -51,6 +52,19 @@ def owed_lines(
 def index_of(part: Part, objects: ObjectStore) -> Iterator[IndexRow]:
     """The rows of a part's index."""
     return read_index(objects.chunks(part.index))
+
+
+def renumbered(errors: Sequence[BatchError], part: Part, objects: ObjectStore) -> list[BatchError]:
+    """A provider counts the lines of its shard; our caller counts those of the file."""
+    wanted = {error.line for error in errors if error.line}
+    if not wanted:
+        return list(errors)
+    rows = enumerate(index_of(part, objects), 1)
+    numbers = {place: row.number for place, row in rows if place in wanted}
+    return [
+        error.model_copy(update={"line": numbers.get(error.line)}) if error.line else error
+        for error in errors
+    ]
 
 
 def read_lines(

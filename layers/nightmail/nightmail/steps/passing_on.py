@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from nightmail.batch import Batch
 from nightmail.bill import TakenLane
-from nightmail.deployment import Deployment
+from nightmail.deployment import Deployment, Lane
 from nightmail.engine.falling_back import may_fall_back
 from nightmail.engine.tries import DEFAULT_RETRIES
 from nightmail.outcome import Kind, Outcome
@@ -143,17 +143,21 @@ class PassingOn:
         self, deployment: Deployment, lines: int, tries: int, fallbacks: Sequence[Deployment]
     ) -> Destination | None:
         """So many lines at a deployment, if it has a lane for them."""
-        wanted = self._batch.lane or deployment.lane
         can_call = self._can_call(deployment)
-        is_native = wanted != "direct" and self._goes_natively(deployment, lines, can_call=can_call)
+        is_native = self._lane_of(deployment) != "direct" and self._goes_natively(
+            deployment, lines, can_call=can_call
+        )
         if not is_native and not can_call:
             return None
         lane: TakenLane = "native" if is_native else "direct"
         return Destination(deployment, lane, can_call, tries, tuple(fallbacks))
 
+    def _lane_of(self, deployment: Deployment) -> Lane:
+        return self._batch.lane or deployment.lane
+
     def _can_call(self, deployment: Deployment) -> bool:
-        wanted = self._batch.lane or deployment.lane
-        return wanted != "native" and self._shard.endpoint in direct_endpoints(deployment.provider)
+        is_wanted = self._lane_of(deployment) != "native"
+        return is_wanted and self._shard.endpoint in direct_endpoints(deployment.provider)
 
     def _goes_natively(self, deployment: Deployment, lines: int, *, can_call: bool) -> bool:
         if not has_native_lane(deployment) or self._shard.round >= MOST_NATIVE_ROUNDS:

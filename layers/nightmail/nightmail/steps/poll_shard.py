@@ -7,7 +7,6 @@ from typing import Any
 
 from nightmail.batch import MAX_ERRORS, Batch, BatchError
 from nightmail.errors import ConfigError, ProviderError, ProviderNotFound
-from nightmail.lines import cut_lines
 from nightmail.part import Ending, refused_by, why_to_stop
 from nightmail.payloads import Next, ShardTask, StepResult
 from nightmail.providers.base import BatchProvider, GivenBack, Phase, Progress
@@ -15,6 +14,7 @@ from nightmail.providers.registry import can_cancel
 from nightmail.shard import Shard, ShardState
 from nightmail.steps.adoption import intent_of, is_still_ours
 from nightmail.steps.deadline import in_time, is_finishing, is_left
+from nightmail.steps.input_lines import renumbered
 from nightmail.steps.passing_on import Reason, reason_of_silence
 from nightmail.steps.shard_work import Courier, ShardWork, find_part, next_of
 from nightmail.steps.waits import (
@@ -25,7 +25,6 @@ from nightmail.steps.waits import (
     poll_again,
     try_again,
 )
-from nightmail.stores.objects import ObjectStore
 from nightmail.telemetry import logger
 
 # The queue of a provider empties slowly: the first wait is 20 seconds.
@@ -231,26 +230,9 @@ class _Poll(ShardWork):
 
     def _errors_of(self, progress: Progress) -> list[BatchError]:
         errors = progress.errors[:MAX_ERRORS]
-        return _renumbered(errors, self._shard, self._stores.objects)
+        return renumbered(errors, self._shard, self._stores.objects)
 
 
 def _no_reason(shard: Shard) -> BatchError:
     message = f"{shard.deployment.provider} failed the batch and gave no reason."
     return BatchError(code="provider_error", message=message)
-
-
-def _renumbered(
-    errors: Sequence[BatchError], shard: Shard, objects: ObjectStore
-) -> list[BatchError]:
-    """The provider counts the lines of its shard; our caller counts those of the file."""
-    wanted = {error.line for error in errors if error.line}
-    if not wanted:
-        return list(errors)
-    rows = enumerate(cut_lines(objects.chunks(shard.index)), 1)
-    numbers = {
-        at: int(row.content.split(b" ", 1)[0]) for at, row in rows if at in wanted and row.content
-    }
-    return [
-        error.model_copy(update={"line": numbers.get(error.line)}) if error.line else error
-        for error in errors
-    ]
