@@ -15,7 +15,8 @@ from tests.unit.native.lane import NativeLane
 _FOUND: list[NativeLane] = attributes_in(Path(__file__).parent / "native", "lane")
 NATIVE_LANES = {lane.provider: lane for lane in _FOUND}
 KILLED = [provider for provider in ("openai", "anthropic") if provider in NATIVE_LANES]
-"""Of those, who lives through a kill at each call: one whose batches are tagged, and one whose are not.
+"""Of those, who lives through the long suites, and a kill at each call: one whose batches are tagged,
+and one whose are not.
 
 To the steps the others are like one of these two, and so many lives take minutes.
 """

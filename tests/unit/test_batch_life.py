@@ -13,7 +13,7 @@ from nightmail.shard import ShardState
 from local.simulator.client import SimulatorClient
 from tests.unit.machine import Json
 from tests.unit.native.lane import NativeLane
-from tests.unit.native_lanes import those
+from tests.unit.native_lanes import KILLED, those
 from tests.unit.world import A_TOKEN, World, as_jsonl, request, requests
 
 DAY = 86_400
@@ -43,6 +43,7 @@ def test_a_batch_is_answered_in_the_order_of_its_input(world: World) -> None:
     assert world.machine.visited[-1] == "BatchEnded"
 
 
+@those(lambda lane: lane.provider in KILLED)
 def test_a_batch_lives_the_same_life_in_aws(
     aws: None, simulator: SimulatorClient, native: NativeLane
 ) -> None:
