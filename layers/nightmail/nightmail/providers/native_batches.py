@@ -13,17 +13,28 @@ import httpx
 
 from nightmail.deployment import Deployment
 from nightmail.providers.base import Cursor, NumberOf, Phase, Progress, Result, ShardInput
-from nightmail.providers.native_http import NativeClient
+from nightmail.providers.http import error_of
+from nightmail.providers.native_http import ErrorReader, NativeClient
 from nightmail.providers.native_results import Found, Reading, read_results
 
 
 class HttpResults(ABC):
-    """The results of one deployment's batches. `http` has its base URL and sends `key`."""
+    """The results of one deployment's batches. `http` has its base URL and sends `key`; the rest is
+    NativeClient's.
+    """
 
-    def __init__(self, deployment: Deployment, http: httpx.Client, key: str | None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        http: httpx.Client,
+        key: str | None,
+        *,
+        identity: str = "id",
+        read_error: ErrorReader = error_of,
+    ) -> None:
         self._name = deployment.provider
         self._key = key
-        self._api = NativeClient(deployment.provider, http, key)
+        self._api = NativeClient(self._name, http, key, identity=identity, read_error=read_error)
 
     @abstractmethod
     def _download(self, output_id: str, start: int) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +39,13 @@ def made_since(
             return
         else:
             before = made
+
+
+def first_of(
+    api: NativeClient, entries: Iterable[JsonObject], is_ours: Callable[[JsonObject], bool]
+) -> list[str]:
+    """The id of the first that is ours, alone; nothing where none is."""
+    return list(islice((api.id_of(entry) for entry in entries if is_ours(entry)), 1))
 
 
 def list_by_ids(api: NativeClient, path: str, after: str) -> Iterator[JsonObject]:
@@ -77,16 +85,16 @@ def list_by_tokens(
     path: str,
     *,
     entries: str,
-    size: str,
-    token: str,
-    following: str,
+    size: str = "pageSize",
+    token: str = "pageToken",  # noqa: S107 - a parameter's name
+    following: str = "nextPageToken",
     wanted: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[JsonObject]:
     """The same of a provider that hands out a token for the next page.
 
     `size` and `token` are what the query calls a page's size and its token; `entries` and `following`
-    are the fields of a page that hold what it lists, and the token of the next one. `wanted` is what
-    the query says besides.
+    are the fields of a page that hold what it lists, and the token of the next one; unless they are
+    told they are those of Google's guidelines (AIP-158). `wanted` is what the query says besides.
     """
     query: dict[str, Any] = {**wanted, size: PAGE}
     pages = _Pages(api.provider)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
+from nightmail.error_object import error_object
+from nightmail.errors import ProviderError
 from nightmail.lines import cut_lines
 from nightmail.outcome import Kind, Outcome
 from nightmail.providers.base import Cursor, NumberOf, Result
+from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
-from nightmail.usage import Usage
+from nightmail.usage import Usage, usage_of
 
 # An answer with many embeddings is far longer than any request; a longer one counts as garbage.
 MAX_RESULT_BYTES = 64 * 1024 * 1024
@@ -49,6 +53,30 @@ def read_results(
                 continue
             outcome, usage = read(raw.content or b"") or (None, Usage())
             yield Result(outcome, usage, Cursor(place, raw.end))
+
+
+def answered(
+    number: int, completion: JsonObject, reading: Reading, *, model: object, request_id: object = ""
+) -> Found:
+    """An answer that is OpenAI's by now; `model` is the provider's own name."""
+    body = {**completion, "model": reading.public_model}
+    details = {"provider": reading.provider, "model": model}
+    response = _response(HTTPStatus.OK, request_id, body)
+    return Outcome(number, Kind.ANSWERED, response, details=details), usage_of(body)
+
+
+def refused(
+    number: int, error: ProviderError, reading: Reading, *, request_id: object = ""
+) -> Found:
+    """As the direct lane tells it; an error without a status is the server's."""
+    status = error.upstream_status or HTTPStatus.INTERNAL_SERVER_ERROR
+    response = _response(status, request_id, {"error": error_object(error)})
+    return Outcome(number, Kind.REFUSED, response, details={"provider": reading.provider}), Usage()
+
+
+def _response(status: int, request_id: object, body: JsonObject) -> JsonObject:
+    known = request_id if isinstance(request_id, str) else ""
+    return {"status_code": int(status), "request_id": known, "body": body}
 
 
 def too_deep(number: int) -> Found:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
-from nightmail.error_object import error_object
 from nightmail.lines import is_too_deep
-from nightmail.outcome import Kind, Outcome
 from nightmail.part import OWED, Ending
 from nightmail.providers.anthropic.answer import to_completion
 from nightmail.providers.anthropic.batch_format import FUNCTIONS_SUFFIX
@@ -16,8 +13,7 @@ from nightmail.providers.base import Phase, Progress
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import error_details, provider_error
 from nightmail.providers.json_text import count, mapping_of, moment_of, read_json
-from nightmail.providers.native_results import Found, Reading, failed, too_deep
-from nightmail.usage import Usage, usage_of
+from nightmail.providers.native_results import Found, Reading, answered, failed, refused, too_deep
 
 _PHASES = {
     "in_progress": Phase.RUNNING,
@@ -93,22 +89,13 @@ def _answered(
 ) -> Found:
     if completion is None:
         return failed(number, reading, _NO_MESSAGE)
-    body = {**completion, "model": reading.public_model}
-    details = {"provider": reading.provider, "model": message.get("model")}
-    response = _response(HTTPStatus.OK, message["id"], body)
-    return Outcome(number, Kind.ANSWERED, response, details=details), usage_of(body)
+    model, identity = message.get("model"), message["id"]
+    return answered(number, completion, reading, model=model, request_id=identity)
 
 
 def _refused(number: int, told: JsonObject, reading: Reading) -> Found:
-    """As the direct lane tells it; an error of an unknown type is the server's."""
+    """An error of an unknown type is the server's."""
     words = error_details(told)
     status = STATUSES.get(words[2] or "", HTTPStatus.INTERNAL_SERVER_ERROR)
     error = provider_error(words, provider=reading.provider, key=reading.key, status=status)
-    response = _response(status, told.get("request_id"), {"error": error_object(error)})
-    details = {"provider": reading.provider}
-    return Outcome(number, Kind.REFUSED, response, details=details), Usage()
-
-
-def _response(status: int, request_id: Any, body: JsonObject) -> JsonObject:
-    known = request_id if isinstance(request_id, str) else ""
-    return {"status_code": int(status), "request_id": known, "body": body}
+    return refused(number, error, reading, request_id=told.get("request_id"))

@@ -6,12 +6,8 @@ results of a batch inference job".
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from nightmail.batch import BatchError
-from nightmail.error_object import error_object
 from nightmail.lines import is_too_deep
-from nightmail.outcome import Kind, Outcome
 from nightmail.part import Ending
 from nightmail.providers.base import Phase, Progress
 from nightmail.providers.bedrock.answer import to_completion
@@ -19,8 +15,7 @@ from nightmail.providers.bedrock.errors import record_error
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import without_secrets
 from nightmail.providers.json_text import count, mapping_of, moment_of, read_json
-from nightmail.providers.native_results import Found, Reading, failed, too_deep
-from nightmail.usage import Usage, usage_of
+from nightmail.providers.native_results import Found, Reading, answered, failed, refused, too_deep
 
 UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
 """In the order of a job's life, so that lists by status, one after the other, miss none that goes on."""
@@ -80,10 +75,7 @@ def to_outcome(content: bytes, reading: Reading, model: str, created: int) -> Fo
     completion = to_completion(answer, identity=identity, created=created)
     if completion is None:
         return failed(number, reading, _NO_MESSAGE)
-    body = {**completion, "model": reading.public_model}
-    details = {"provider": reading.provider, "model": model}
-    response = _response(HTTPStatus.OK, body)
-    return Outcome(number, Kind.ANSWERED, response, details=details), usage_of(body)
+    return answered(number, completion, reading, model=model)
 
 
 def _ending(status: str, job: JsonObject) -> Ending | None:
@@ -100,17 +92,8 @@ def _errors(job: JsonObject) -> list[BatchError]:
 
 
 def _refused(number: int, told: object, reading: Reading) -> Found:
-    """As the direct lane tells it."""
     if not isinstance(told, dict):
         return failed(number, reading)
-    error = record_error(
-        told.get("errorCode"), told.get("errorMessage"), reading.provider, reading.key
-    )
-    status = error.upstream_status or HTTPStatus.INTERNAL_SERVER_ERROR
-    response = _response(status, {"error": error_object(error)})
-    details = {"provider": reading.provider}
-    return Outcome(number, Kind.REFUSED, response, details=details), Usage()
-
-
-def _response(status: int, body: JsonObject) -> JsonObject:
-    return {"status_code": int(status), "request_id": "", "body": body}
+    code, message = told.get("errorCode"), told.get("errorMessage")
+    error = record_error(code, message, reading.provider, reading.key)
+    return refused(number, error, reading)

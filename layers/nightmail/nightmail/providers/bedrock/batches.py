@@ -29,8 +29,8 @@ from nightmail.providers.bedrock.stack import job_role
 from nightmail.providers.direct import JsonObject
 from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpBatches
-from nightmail.providers.native_http import NativeClient, open_client
-from nightmail.providers.native_lists import list_by_tokens, made_since
+from nightmail.providers.native_http import open_client
+from nightmail.providers.native_lists import first_of, list_by_tokens, made_since
 from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.objects import Objects
 from nightmail.work_keys import batch_folder
@@ -76,8 +76,7 @@ class BedrockBatches(HttpBatches):
         objects: Objects,
         role: str,
     ) -> None:
-        super().__init__(deployment, http, key)
-        self._api = NativeClient(self._name, http, key, identity="jobArn", read_error=job_error)
+        super().__init__(deployment, http, key, identity="jobArn", read_error=job_error)
         self._deployment = deployment
         self._model = model_of(deployment)
         self._objects = objects
@@ -96,9 +95,8 @@ class BedrockBatches(HttpBatches):
         name = _name(intent.tag)
         every = self._listed(nameContains=name)
         listed = made_since(intent.since, every, made_at, newest_first=True)
-        ours = (self._api.id_of(job) for job in listed if job.get("jobName") == name)
-        found = next(ours, None)
-        return [_short(found)] if found else []
+        found = first_of(self._api, listed, lambda job: job.get("jobName") == name)
+        return [_short(arn) for arn in found]
 
     def poll(self, provider_batch_id: str) -> Progress:
         job = self._job(provider_batch_id)

@@ -46,11 +46,10 @@ class FireworksBatches(HttpResults):
     def __init__(
         self, deployment: Deployment, http: httpx.Client, key: str | None, *, storage: httpx.Client
     ) -> None:
-        super().__init__(deployment, http, key)
+        super().__init__(deployment, http, key, identity="name")
         account = f"/accounts/{quote(account_of(deployment) or '', safe='')}"
         self._datasets, self._jobs = f"{account}/datasets", f"{account}/batchInferenceJobs"
         self._model = model_of(deployment, SERVER)
-        self._api = NativeClient(self._name, http, key, identity="name")
         self._storage = NativeClient(self._name, storage, None)
 
     def prepare(self, content: ShardInput, tag: Tag) -> str:
@@ -91,9 +90,6 @@ class FireworksBatches(HttpResults):
             self._api,
             self._jobs,
             entries="batchInferenceJobs",
-            size="pageSize",
-            token="pageToken",  # noqa: S106 - a parameter's name
-            following="nextPageToken",
             wanted={"orderBy": "create_time desc"},
         )
 

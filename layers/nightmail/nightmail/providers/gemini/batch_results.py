@@ -11,9 +11,7 @@ from typing import Any
 
 from nightmail.batch import BatchError
 from nightmail.deployment import Deployment
-from nightmail.error_object import error_object
 from nightmail.lines import is_too_deep
-from nightmail.outcome import Kind, Outcome
 from nightmail.part import OWED, Ending
 from nightmail.providers.base import Phase, Progress
 from nightmail.providers.direct import JsonObject
@@ -22,8 +20,7 @@ from nightmail.providers.gemini.errors import to_told
 from nightmail.providers.gemini.provider import own_model
 from nightmail.providers.http import provider_error, without_secrets
 from nightmail.providers.json_text import count, mapping_of, moment_of, read_json
-from nightmail.providers.native_results import Found, Reading, failed, too_deep
-from nightmail.usage import Usage, usage_of
+from nightmail.providers.native_results import Found, Reading, answered, failed, refused, too_deep
 
 _PREFIXES = ("BATCH_STATE_", "JOB_STATE_")
 _ENDINGS = {
@@ -126,18 +123,15 @@ def _answered(
     completion = to_completion(response, created=created)
     if completion is None:
         return failed(number, reading, _NO_ANSWER)
-    body = {**completion, "model": reading.public_model}
-    details = {"provider": reading.provider, "model": own_model(response, deployment)}
-    told = {"status_code": int(HTTPStatus.OK), "request_id": completion["id"], "body": body}
-    return Outcome(number, Kind.ANSWERED, told, details=details), usage_of(body)
+    model = own_model(response, deployment)
+    return answered(number, completion, reading, model=model, request_id=completion["id"])
 
 
 def _refused(number: int, error: JsonObject, reading: Reading) -> Found:
-    """As the direct lane tells it; an error without a status that is known is the server's."""
+    """An error without a status that is known is the server's."""
     told = to_told(error)
     if told.status == _CANCELLED:
         return failed(number, reading, OWED[Ending.CANCELLED])
     status = told.status or int(HTTPStatus.INTERNAL_SERVER_ERROR)
     raised = provider_error(told.words, provider=reading.provider, key=reading.key, status=status)
-    response = {"status_code": status, "request_id": "", "body": {"error": error_object(raised)}}
-    return Outcome(number, Kind.REFUSED, response, details={"provider": reading.provider}), Usage()
+    return refused(number, raised, reading)

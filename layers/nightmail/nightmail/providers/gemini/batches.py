@@ -20,8 +20,8 @@ from nightmail.providers.gemini.provider import VERSION, headers_of, model_path,
 from nightmail.providers.http import garbled
 from nightmail.providers.json_text import mapping_of
 from nightmail.providers.native_batches import HttpBatches
-from nightmail.providers.native_http import NativeClient, open_client
-from nightmail.providers.native_lists import list_by_tokens, made_since
+from nightmail.providers.native_http import open_client
+from nightmail.providers.native_lists import first_of, list_by_tokens, made_since
 from nightmail.providers.native_results import Found, Reading
 
 _BATCHES = f"{VERSION}/batches"
@@ -35,9 +35,8 @@ class GeminiBatches(HttpBatches):
     is_tagged = True
 
     def __init__(self, deployment: Deployment, http: httpx.Client, key: str | None) -> None:
-        super().__init__(deployment, http, key)
+        super().__init__(deployment, http, key, identity="name", read_error=to_error)
         self._deployment = deployment
-        self._api = NativeClient(self._name, http, key, identity="name", read_error=to_error)
 
     def prepare(self, content: ShardInput, tag: Tag) -> str:
         """Upload the input file as a stream, to where the answer to a first call says."""
@@ -57,27 +56,12 @@ class GeminiBatches(HttpBatches):
         return self._api.start(path, json={"batch": batch})
 
     def find(self, intent: Intent) -> list[str]:
-        listed = made_since(intent.since, self._listed(), made_at, newest_first=False)
-        ours = (
-            self._api.id_of(each)
-            for each in listed
-            if mapping_of(each.get("metadata")).get("displayName") == _name(intent.tag)
-        )
-        found = next(ours, None)
-        return [found] if found else []
+        name, every = _name(intent.tag), list_by_tokens(self._api, _BATCHES, entries="operations")
+        listed = made_since(intent.since, every, made_at, newest_first=False)
+        return first_of(self._api, listed, lambda batch: _name_of(batch) == name)
 
     def poll(self, provider_batch_id: str) -> Progress:
         return to_progress(self._api.look(f"{VERSION}/{provider_batch_id}"), self._key)
-
-    def _listed(self) -> Iterator[JsonObject]:
-        return list_by_tokens(
-            self._api,
-            _BATCHES,
-            entries="operations",
-            size="pageSize",
-            token="pageToken",  # noqa: S106 - a parameter's name
-            following="nextPageToken",
-        )
 
     def _begin_upload(self, content: ShardInput, tag: Tag) -> str:
         """Where the bytes go. Of the URL that is told only the query counts, which names the upload:
@@ -116,3 +100,7 @@ def open_gemini(deployment: Deployment, key: str | None) -> GeminiBatches:
 def _name(tag: Tag) -> str:
     """What a batch of ours is called: no two submissions have the same."""
     return f"{tag.batch_id}-{tag.shard}-{tag.round}-{tag.attempt}"
+
+
+def _name_of(batch: JsonObject) -> object:
+    return mapping_of(batch.get("metadata")).get("displayName")

@@ -6,7 +6,6 @@ Source: Google, "Troubleshooting" of the Gemini API, and google.rpc.Status with 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,26 +14,8 @@ from nightmail.errors import ProviderError
 from nightmail.providers.direct import HttpAnswer, JsonObject
 from nightmail.providers.http import error_of, provider_error
 from nightmail.providers.json_text import read_json
+from nightmail.providers.rpc_codes import RPC_STATUSES
 
-# google.rpc.Code as HTTP statuses (its mapping in code.proto); a line of a batch may have either.
-_STATUSES: Mapping[int, int] = {
-    1: 499,
-    2: 500,
-    3: 400,
-    4: 504,
-    5: 404,
-    6: 409,
-    7: 403,
-    8: 429,
-    9: 400,
-    10: 409,
-    11: 400,
-    12: 501,
-    13: 500,
-    14: 503,
-    15: 500,
-    16: 401,
-}
 _WRONG_KEY = "API_KEY_INVALID"
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
@@ -110,7 +91,7 @@ def late_error(told: ToldError, provider: str, key: str | None) -> ProviderError
 def _status(code: Any) -> int | None:
     if not isinstance(code, int):
         return None
-    status = _STATUSES.get(code, code)
+    status = RPC_STATUSES.get(code, code)
     return status if HTTPStatus.BAD_REQUEST <= status < 600 else None  # noqa: PLR2004 - HTTP's last
 
 

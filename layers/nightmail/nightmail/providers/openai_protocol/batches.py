@@ -19,6 +19,7 @@ from nightmail.providers.json_text import moment_of
 from nightmail.providers.native_batches import HttpBatches, in_form
 from nightmail.providers.native_http import open_client
 from nightmail.providers.native_lists import (
+    first_of,
     list_by_ids,
     list_by_numbers,
     list_whole,
@@ -65,9 +66,7 @@ class OpenAIBatches(HttpBatches):
     def find(self, intent: Intent) -> list[str]:
         newest_first = self._shape.newest_first
         listed = made_since(intent.since, self._listed(), _made_at, newest_first=newest_first)
-        ours = (self._api.id_of(batch) for batch in listed if _is_ours(batch, intent))
-        found = next(ours, None)
-        return [found] if found else []
+        return first_of(self._api, listed, lambda batch: _is_ours(batch, intent))
 
     def poll(self, provider_batch_id: str) -> Progress:
         return to_progress(self._api.look(f"{self._shape.path}/{provider_batch_id}"), self._shape)

@@ -21,26 +21,10 @@ from nightmail.providers.http import without_secrets
 from nightmail.providers.json_text import count, mapping_of
 from nightmail.providers.native_results import Found, Reading
 from nightmail.providers.openai_protocol.batch_results import outcome_of
+from nightmail.providers.rpc_codes import RPC_STATUSES
 
 # google/rpc/code.proto: cancelled, and a deadline that is over.
 _UNANSWERED = {1: OWED[Ending.CANCELLED], 4: OWED[Ending.EXPIRED]}
-# The HTTP status of each other code, from the same place.
-_STATUSES = {
-    2: HTTPStatus.INTERNAL_SERVER_ERROR,
-    3: HTTPStatus.BAD_REQUEST,
-    5: HTTPStatus.NOT_FOUND,
-    6: HTTPStatus.CONFLICT,
-    7: HTTPStatus.FORBIDDEN,
-    8: HTTPStatus.TOO_MANY_REQUESTS,
-    9: HTTPStatus.BAD_REQUEST,
-    10: HTTPStatus.CONFLICT,
-    11: HTTPStatus.BAD_REQUEST,
-    12: HTTPStatus.NOT_IMPLEMENTED,
-    13: HTTPStatus.INTERNAL_SERVER_ERROR,
-    14: HTTPStatus.SERVICE_UNAVAILABLE,
-    15: HTTPStatus.INTERNAL_SERVER_ERROR,
-    16: HTTPStatus.UNAUTHORIZED,
-}
 _LEAST_STATUS = 100
 _LINES = re.compile(r" (\d{1,9})\Z", re.ASCII)
 
@@ -141,6 +125,6 @@ def _as_openai(entry: JsonObject) -> JsonObject:
 
 def _refusal(code: object, message: object) -> JsonObject:
     number = code if isinstance(code, int) else 0
-    known = _STATUSES.get(number, HTTPStatus.INTERNAL_SERVER_ERROR)
+    known = RPC_STATUSES.get(number, HTTPStatus.INTERNAL_SERVER_ERROR)
     status = number if number >= _LEAST_STATUS else int(known)
     return {"status_code": status, "request_id": "", "body": {"error": str(message or "")}}

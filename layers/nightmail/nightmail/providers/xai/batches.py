@@ -18,7 +18,7 @@ from nightmail.providers.direct import JsonObject
 from nightmail.providers.http import garbled
 from nightmail.providers.json_text import mapping_of, read_json
 from nightmail.providers.native_http import LOOK, NativeClient
-from nightmail.providers.native_lists import PAGE, list_by_tokens, made_since
+from nightmail.providers.native_lists import PAGE, first_of, list_by_tokens, made_since
 from nightmail.providers.native_results import Reading
 from nightmail.providers.openai_protocol.batches import OpenAIBatches, open_server
 from nightmail.providers.openai_protocol.request import model_of
@@ -44,9 +44,7 @@ class XaiBatches(OpenAIBatches):
     def find(self, intent: Intent) -> list[str]:
         name = name_of(intent.tag, intent.lines)
         found = made_since(intent.since, self._listed(), made_at, newest_first=False)
-        ours = (self._batches.id_of(batch) for batch in found if batch.get("name") == name)
-        first = next(ours, None)
-        return [first] if first else []
+        return first_of(self._batches, found, lambda batch: batch.get("name") == name)
 
     def poll(self, provider_batch_id: str) -> Progress:
         return to_progress(self._batches.look(f"{_PATH}/{provider_batch_id}"), time())
