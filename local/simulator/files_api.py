@@ -143,10 +143,14 @@ async def content(request: Request) -> Response:
     return FileResponse(file.path, media_type="application/octet-stream", filename=file.filename)
 
 
-ROUTES = [
-    Route("/files", create, methods=["POST"]),
-    Route("/files", list_files),
+FILE_ROUTES = [
     Route("/files/{file_id}", retrieve),
     Route("/files/{file_id}", delete, methods=["DELETE"]),
     Route("/files/{file_id}/content", content),
+]
+"""Of one file, wherever it was uploaded to."""
+ROUTES = [
+    Route("/files", create, methods=["POST"]),
+    Route("/files", list_files),
+    *FILE_ROUTES,
 ]

@@ -121,9 +121,7 @@ def _batch_of(request: Request) -> TogetherBatch:
 
 _ROUTES = [
     Route("/files/upload", upload, methods=["POST"]),
-    Route("/files/{file_id}", files_api.retrieve),
-    Route("/files/{file_id}", files_api.delete, methods=["DELETE"]),
-    Route("/files/{file_id}/content", files_api.content),
+    *files_api.FILE_ROUTES,
     Route("/batches", create, methods=["POST"]),
     Route("/batches", list_batches),
     Route("/batches/{batch_id}", retrieve),
